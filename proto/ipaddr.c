@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipaddr.c - text <-> binary Internet addresses.
+ *
+ * The IPv4 forms are those of inet_aton(): a, a.b, a.b.c, a.b.c.d, where each part may be
+ * decimal, octal (0...) or hexadecimal (0x...) and the last one fills the bytes that are
+ * left. inet_aton() itself is not used because it stops at white space and takes what
+ * follows for part of the text.
+ */
+#include <config.h>
+
+#include "proto/ipaddr.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Value of a digit in any base up to 16; 16 for what is none. */
+static unsigned digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    if (c >= 'a' && c <= 'f')
+        return (unsigned)(c - 'a') + 10;
+    if (c >= 'A' && c <= 'F')
+        return (unsigned)(c - 'A') + 10;
+    return 16;
+}
+
+/* One number of an IPv4 address. False: no number, or above 32 bits. */
+static bool parse_part(const char **text, const char *end, uint32_t *part)
+{
+    const char *p = *text;
+    unsigned base = 10;
+    uint64_t value = 0;
+
+    if (p < end && *p == '0') {
+        base = 8; /* the 0 itself is a digit of it */
+        if (end - p > 2 && (p[1] == 'x' || p[1] == 'X') && digit_value(p[2]) < 16) {
+            base = 16;
+            p += 2;
+        }
+    }
+    if (p == end || digit_value(*p) >= base)
+        return false;
+    for (; p < end && digit_value(*p) < base; p++) {
+        value = value * base + digit_value(*p);
+        if (value > UINT32_MAX)
+            return false;
+    }
+    *part = (uint32_t)value;
+    *text = p;
+    return true;
+}
+
+static bool parse_ipv4(struct value_ip *ip, const char *text, size_t size)
+{
+    const char *end = text + size;
+    uint32_t parts[4];
+    unsigned n = 0;
+    uint32_t address = 0;
+
+    for (;;) {
+        if (!parse_part(&text, end, &parts[n]))
+            return false;
+        n++;
+        if (text == end)
+            break;
+        if (*text++ != '.' || n == 4)
+            return false;
+    }
+    for (unsigned i = 0; i + 1 < n; i++) {
+        if (parts[i] > 255)
+            return false;
+        address |= parts[i] << (24 - 8 * i);
+    }
+    /* The last number has 8 bits for each byte that is left: 32, 24, 16 or 8. */
+    if (n > 1 && parts[n - 1] >> (8 * (5 - n)))
+        return false;
+    ipaddr_from_integer(ip, address | parts[n - 1]);
+    return true;
+}
+
+/* The part behind %: the number or the name of an interface. */
+static bool parse_scope(const char *text, size_t size, uint32_t *scope_id)
+{
+    char name[IF_NAMESIZE];
+    uint64_t number = 0;
+    size_t i;
+
+    for (i = 0; i < size && text[i] >= '0' && text[i] <= '9'; i++) {
+        number = number * 10 + (unsigned)(text[i] - '0');
+        if (number > UINT32_MAX)
+            return false;
+    }
+    if (size && i == size) {
+        *scope_id = (uint32_t)number;
+        return true;
+    }
+    if (size == 0 || size >= sizeof(name) || memchr(text, 0, size))
+        return false;
+    memcpy(name, text, size);
+    name[size] = 0;
+    *scope_id = if_nametoindex(name);
+    return *scope_id != 0;
+}
+
+static bool parse_ipv6(struct value_ip *ip, const char *text, size_t size)
+{
+    const char *percent = memchr(text, '%', size);
+    size_t length = percent ? (size_t)(percent - text) : size;
+    char copy[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    uint32_t scope_id = 0;
+
+    if (length >= sizeof(copy) || memchr(text, 0, length))
+        return false;
+    memcpy(copy, text, length);
+    copy[length] = 0;
+    if (inet_pton(AF_INET6, copy, &address) != 1)
+        return false;
+    if (percent && !parse_scope(percent + 1, size - length - 1, &scope_id))
+        return false;
+    ip->is_ipv6 = true;
+    memcpy(ip->bytes, &address, sizeof(ip->bytes));
+    ip->scope_id = scope_id;
+    return true;
+}
+
+bool ipaddr_parse(struct value_ip *ip, const char *text, size_t size)
+{
+    if (size == 0)
+        return false;
+    return memchr(text, ':', size) ? parse_ipv6(ip, text, size)
+                                   : parse_ipv4(ip, text, size);
+}
+
+bool ipaddr_is_dotted(const char *text, size_t size)
+{
+    struct value_ip ip;
+
+    return ipaddr_parse(&ip, text, size);
+}
+
+void ipaddr_from_integer(struct value_ip *ip, uint32_t number)
+{
+    uint32_t order = htonl(number);
+
+    memset(ip, 0, sizeof(*ip));
+    memcpy(ip->bytes, &order, sizeof(order));
+}
+
+uint32_t ipaddr_to_integer(const struct value_ip *ip)
+{
+    uint32_t order;
+
+    memcpy(&order, ip->bytes, sizeof(order));
+    return ntohl(order);
+}
+
+void ipaddr_format(const struct value_ip *ip, char text[IPADDR_TEXT_SIZE])
+{
+    char name[IF_NAMESIZE];
+    size_t size;
+
+    /* Neither can fail: both families are known and the room is large enough. */
+    (void)inet_ntop(ip->is_ipv6 ? AF_INET6 : AF_INET, ip->bytes, text, INET6_ADDRSTRLEN);
+    if (!ip->is_ipv6 || ip->scope_id == 0)
+        return;
+    size = strlen(text);
+    if (if_indextoname(ip->scope_id, name))
+        snprintf(text + size, IPADDR_TEXT_SIZE - size, "%%%s", name);
+    else
+        snprintf(text + size, IPADDR_TEXT_SIZE - size, "%%%u", (unsigned)ip->scope_id);
+}
+
+bool ipaddr_is_mapped(const struct value_ip *ip)
+{
+    static const uint8_t prefix[12] = {[10] = 0xFF, [11] = 0xFF};
+
+    return ip->is_ipv6 && memcmp(ip->bytes, prefix, sizeof(prefix)) == 0;
+}
+
+/* The four bytes of an IPv4 address in either form; NULL for a true IPv6 address. */
+static const uint8_t *ipv4_bytes(const struct value_ip *ip)
+{
+    if (!ip->is_ipv6)
+        return ip->bytes;
+    return ipaddr_is_mapped(ip) ? ip->bytes + 12 : NULL;
+}
+
+bool ipaddr_equal(const struct value_ip *a, const struct value_ip *b, bool compare_scope)
+{
+    const uint8_t *a4 = ipv4_bytes(a), *b4 = ipv4_bytes(b);
+    uint32_t scope_a = a->is_ipv6 ? a->scope_id : 0,
+             scope_b = b->is_ipv6 ? b->scope_id : 0;
+
+    if (compare_scope && scope_a != scope_b)
+        return false;
+    if (!a4 != !b4)
+        return false;
+    if (a4)
+        return memcmp(a4, b4, 4) == 0;
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
