@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listener.h - a passive stream socket: takes the connections that arrive.
+ *
+ * A connection is taken from the kernel only when an operation asks for one. When the
+ * process or the system runs out of descriptors the listener pauses for a moment, so that
+ * it neither spins nor fails those who wait.
+ *
+ * An IPv6 listener takes IPv4 connections too (their peers show as ::ffff:a.b.c.d),
+ * whatever the system's own default is; with ipv6 "ipv6" it takes IPv6 alone.
+ *
+ * Thread: the sock's home.
+ */
+#ifndef SOCKD_NET_LISTENER_H
+#define SOCKD_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include "daemon/net/filename.h"
+#include "daemon/net/options.h"
+#include "daemon/net/sock.h"
+
+struct listener_plan {
+    struct sockaddr_storage address; /* Internet family */
+    const char *path;                /* file family */
+    bool is_v6_only;
+    int backlog;
+    struct option_setting settings[OPTION_COUNT];
+    unsigned n_settings;
+    struct identity who;
+};
+
+extern const struct sock_kind listener_kind;
+
+/* Makes a sock in state CONNECTING a listener. False: *error, the sock is as before. */
+bool listener_open(struct sock *sock, const struct listener_plan *plan,
+                   struct error *error);
+
+/* Takes one connection: OP_DONE with a descriptor that the caller owns, and its peer. For
+ * an operation on OP_INPUT. */
+enum op_result listener_accept(struct sock *sock, int *fd, struct sockaddr_storage *peer,
+                               struct error *error);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream.c - the life of a stream: from connected descriptor to close.
+ *
+ * The two directions are in stream_input.c and stream_output.c. Called by the connector,
+ * the listener and the commands; hooks into sock.c with stream_kind. Thread: the sock's
+ * home.
+ */
+#include <config.h>
+#include "daemon/net/stream.h"
+
+#include <stdlib.h>
+
+#include "daemon/base/check.h"
+#include "daemon/net/attachment.h"
+#include "daemon/net/chunked.h"
+#include "daemon/net/stream_parts.h"
+
+const char *stream_end_name(enum stream_end end)
+{
+    static const char *const names[] = {
+        [STREAM_END_NONE] = NULL,
+        [STREAM_END_CLEAN] = "clean",
+        [STREAM_END_TRUNCATED] = "truncated",
+        [STREAM_END_CHUNK] = "chunk",
+        [STREAM_END_ERROR] = NULL,
+    };
+    return names[end];
+}
+
+static bool has_output(const struct sock *sock)
+{
+    const struct stream *stream = sock->as.stream;
+
+    return sock->fd >= 0 && stream->write_fault.id == ERROR_NONE &&
+           stream->output.size > 0;
+}
+
+static void stream_ready(struct sock *sock, unsigned what)
+{
+    if ((what & IO_WRITE) == 0) {
+        return;
+    }
+    stream_pump(sock, NULL);
+    if (sock->as.stream->is_closing && !has_output(sock)) {
+        stream_drain(sock);
+        sock_free(sock);
+    }
+}
+
+static bool stream_close(struct sock *sock, bool is_abort)
+{
+    struct stream *stream = sock->as.stream;
+
+    attachment_drop(sock);
+    if (sock->end == SOCK_END_NONE) {
+        sock->end = SOCK_END_CLOSED;
+    }
+    if (is_abort) {
+        return true;
+    }
+    stream_drop_input(stream);
+    if (!stream->is_output_ending) {
+        stream_flush(stream);
+    }
+    stream_pump(sock, NULL);
+    if (has_output(sock)) {
+        stream->is_closing = true;
+        return false;
+    }
+    stream_drain(sock);
+    return true;
+}
+
+static void stream_fini(struct sock *sock)
+{
+    struct stream *stream = sock->as.stream;
+
+    attachment_drop(sock);
+    if (stream->transport->fini != NULL) {
+        stream->transport->fini(sock);
+    }
+    stream_drop_input(stream);
+    chunked_trailers_free(stream->trailers);
+    buffer_fini(&stream->output);
+    buffer_fini(&stream->held);
+    free(stream);
+    sock->as.stream = NULL;
+}
+
+static const struct sock_kind stream_kind = {
+    .name = "stream",
+    .ready = stream_ready,
+    .close = stream_close,
+    .fini = stream_fini,
+};
+
+void stream_open(struct sock *sock)
+{
+    struct stream *stream = MEM_NEW(struct stream);
+
+    stream->transport = &transport_plain;
+    sock->as.stream = stream;
+    sock_become(sock, &stream_kind, SOCK_STATE_OPEN);
+}
+
+struct stream *stream_of(struct sock *sock, struct error *error)
+{
+    if (sock->kind == &stream_kind) {
+        return sock->as.stream;
+    }
+    if (sock->state == SOCK_STATE_CONNECTING && sock->type == SOCK_TYPE_STREAM &&
+        sock->connect == SOCK_CONNECT_ACTIVE) {
+        error_set(error, ERROR_NOT_CONNECTED, "the socket is not connected yet");
+        error->socket = sock->handle;
+    } else {
+        (void)sock_wrong_kind(sock, "a connected stream", error);
+    }
+    return NULL;
+}
+
+struct stream *stream_get(struct sock *sock, struct error *error)
+{
+    struct stream *stream = stream_of(sock, error);
+
+    if (stream != NULL && sock->state == SOCK_STATE_ATTACHED) {
+        error_set(error, ERROR_BUSY,
+                  "the socket is attached: a client has it as its raw "
+                  "stream");
+        error->socket = sock->handle;
+        return NULL;
+    }
+    return stream;
+}
+
+void stream_shutdown(struct sock *sock, enum op_direction direction)
+{
+    struct stream *stream = sock->as.stream;
+
+    if (direction == OP_OUTPUT) {
+        if (!stream->is_output_ending) {
+            buffer_fini(&stream->held);
+            stream->is_output_ending = true;
+            stream_pump(sock, NULL);
+        }
+        return;
+    }
+    if (stream->is_input_shut) {
+        return;
+    }
+    stream->is_input_shut = true;
+    stream_drop_input(stream);
+    if (sock->fd >= 0) {
+        stream->transport->shutdown_input(sock);
+    }
+    if (stream->is_output_shut) {
+        sock_close_fd(sock);
+    }
+    sock_run(sock); /* reads that wait end with `shutdown` */
+}
