@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_make_socket.c - make-socket: place, look names up, connect or listen, answer.
+ *
+ * Thread: the worker that the new socket lives on.
+ *
+ * The sock exists from the start, in state connecting. What makes it is one operation on
+ * its output queue: whoever interrupts or closes the sock, and the time-out, end that
+ * operation, and its end cleans everything up. So there is one way out, make_done().
+ */
+#include <config.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include "daemon/base/check.h"
+#include "daemon/base/counters.h"
+#include "daemon/base/placement.h"
+#include "daemon/control/description.h"
+#include "daemon/control/handlers.h"
+#include "daemon/control/make_plan.h"
+#include "daemon/control/request.h"
+#include "daemon/net/connector.h"
+#include "daemon/net/datagram.h"
+#include "daemon/net/endpoint.h"
+#include "daemon/net/listener.h"
+#include "daemon/net/stream.h"
+
+/* An operation with the time-out 0 would end before it has begun; what is done at once is
+ * done before this timer fires. */
+#define AT_ONCE 1e-9
+
+struct make;
+
+/* The addresses of one end. */
+struct lookup {
+    struct resolve resolve; /* first: the resolver hands this back */
+    struct make *make;
+    struct sockaddr_storage *addresses; /* room for RESOLVER_MAX_ADDRESSES */
+    unsigned n;
+};
+
+/* Owner: the request, in whose arena it lies. */
+struct make {
+    struct op op; /* first: the sock hands this back */
+    struct request *request;
+    struct sock *sock;
+    struct make_plan plan;
+    struct lookup local, remote;
+    unsigned n_lookups; /* under way */
+    struct connector_plan connector;
+};
+
+static void make_end(struct make *make, const struct error *error)
+{
+    op_end(&make->op, error);
+}
+
+/* ---- The end ---- */
+
+static void make_done(struct op *op, const struct error *error)
+{
+    struct make *make = (struct make *)op;
+    struct request *request = make->request;
+    struct sock *sock = make->sock;
+
+    resolve_cancel(&make->local.resolve);
+    resolve_cancel(&make->remote.resolve);
+    if (error != NULL) {
+        if (make->plan.kind & (OPTION_KIND_TCP | OPTION_KIND_FILE)) {
+            counters_add(loop_counters(sock->loop), COUNTER_CONNECT_FAILURES, 1);
+        }
+        sock_free(sock);
+        request_fail(request, error);
+        return;
+    }
+    request_brings_socket(request);
+    description_write(request_reply(request), sock);
+    request_finish(request);
+}
+
+static void make_cancel(struct request *request, const struct error *why)
+{
+    make_end(request_state(request), why);
+}
+
+static enum op_result make_advance(struct op *op, struct error *error)
+{
+    (void)op, (void)error;
+    return OP_WAIT; /* it is ended by what goes on beside the sock */
+}
+
+/* ---- Streams ---- */
+
+static void connected(void *arg, const struct error *error)
+{
+    struct make *make = arg;
+    struct sock *sock = make->sock;
+
+    if (error == NULL) {
+        if (make->plan.remote_path != NULL) {
+            sock->remote_filename = mem_copy_text(make->plan.remote_path);
+        }
+        stream_open(sock);
+    }
+    make_end(make, error);
+}
+
+/* What to bind, by family: the first address of the local host in each, or any with a
+ * port. */
+static void plan_locals(struct make *make)
+{
+    struct connector_plan *connector = &make->connector;
+    const struct make_end *local = &make->plan.local;
+
+    connector->is_local_host = local->has_host;
+    for (unsigned i = 0; i < make->local.n; i++) {
+        struct sockaddr_storage *place =
+            &connector->locals[make->local.addresses[i].ss_family == AF_INET6];
+        if (place->ss_family == 0) {
+            *place = make->local.addresses[i];
+        }
+    }
+    if (!local->has_host && local->port != 0) {
+        (void)endpoint_any(&connector->locals[0], false, local->port);
+        (void)endpoint_any(&connector->locals[1], true, local->port);
+    }
+}
+
+static void make_connection(struct make *make)
+{
+    struct connector_plan *connector = &make->connector;
+    const struct make_plan *plan = &make->plan;
+
+    if (plan->kind == OPTION_KIND_FILE) {
+        if (!endpoint_from_path(&connector->remotes[0], plan->remote_path)) {
+            struct error error;
+            error_set_parameter(&error, "remote-filename", "a path of at most 107 bytes");
+            make_end(make, &error);
+            return;
+        }
+        connector->n_remotes = 1;
+    } else {
+        connector->n_remotes = make->remote.n; /* looked up into connector->remotes */
+        plan_locals(make);
+    }
+    memcpy(connector->settings, plan->settings, sizeof connector->settings);
+    connector->n_settings = plan->n_settings;
+    connector->md5_key = plan->md5_key.text;
+    connector->md5_size = (unsigned)plan->md5_key.size;
+    connector->timeout = plan->connect_timeout;
+    connector->who = plan->who;
+    connector_start(make->sock, connector, connected, make);
+}
+
+static bool make_listener(struct make *make, struct error *error)
+{
+    const struct make_plan *plan = &make->plan;
+    struct listener_plan listener = {
+        .path = plan->local_path,
+        .is_v6_only = plan->ipv6 == VALUE_IPV6_ONLY,
+        .backlog = plan->backlog,
+        .n_settings = plan->n_settings,
+        .who = plan->who,
+    };
+
+    if (make->local.n > 0) {
+        listener.address = make->local.addresses[0];
+    } else {
+        (void)endpoint_any(&listener.address, plan->ipv6 != VALUE_IPV6_FALSE,
+                           plan->local.port);
+    }
+    memcpy(listener.settings, plan->settings, sizeof listener.settings);
+    return listener_open(make->sock, &listener, error);
+}
+
+/* ---- Datagrams ---- */
+
+/* The default destination in a form that the socket can use. */
+static bool choose_destination(const struct make *make, struct datagram_plan *datagram,
+                               struct error *error)
+{
+    const struct lookup *remote = &make->remote;
+    sa_family_t family = datagram->is_ipv6 ? AF_INET6 : AF_INET;
+
+    for (unsigned i = 0; i < remote->n; i++) {
+        if (remote->addresses[i].ss_family == family) {
+            datagram->remote = remote->addresses[i];
+            return true;
+        }
+    }
+    if (datagram->is_ipv6 && !datagram->is_v6_only && remote->n > 0) {
+        datagram->remote = remote->addresses[0];
+        endpoint_map(&datagram->remote);
+        return true;
+    }
+    return error_set_parameter(error, "remote-host",
+                               datagram->is_ipv6 ? "a host with an IPv6 address"
+                                                 : "a host with an IPv4 address");
+}
+
+static bool plan_udp(const struct make *make, struct datagram_plan *datagram,
+                     struct error *error)
+{
+    const struct make_plan *plan = &make->plan;
+    bool has_remote = plan->remote.has_host;
+
+    if (make->local.n > 0) {
+        datagram->local = make->local.addresses[0];
+        datagram->is_ipv6 = datagram->local.ss_family == AF_INET6;
+    } else if (has_remote) {
+        datagram->is_ipv6 = make->remote.addresses[0].ss_family == AF_INET6;
+    } else {
+        datagram->is_ipv6 = plan->ipv6 != VALUE_IPV6_FALSE;
+    }
+    /* Bound at once, so that it has a port to be told to others; a connected one gets its
+     * port with the destination. */
+    if (make->local.n == 0 && (plan->local.port != 0 || !has_remote)) {
+        (void)endpoint_any(&datagram->local, datagram->is_ipv6, plan->local.port);
+    }
+    return !has_remote || choose_destination(make, datagram, error);
+}
+
+static bool make_datagram(struct make *make, struct error *error)
+{
+    const struct make_plan *plan = &make->plan;
+    struct datagram_plan datagram = {
+        .is_v6_only = plan->ipv6 == VALUE_IPV6_ONLY,
+        .path = plan->local_path,
+        .n_settings = plan->n_settings,
+        .who = plan->who,
+    };
+
+    memcpy(datagram.settings, plan->settings, sizeof datagram.settings);
+    if (plan->kind == OPTION_KIND_UDP) {
+        if (!plan_udp(make, &datagram, error)) {
+            return false;
+        }
+    } else if (plan->remote_path != NULL &&
+               !endpoint_from_path(&datagram.remote, plan->remote_path)) {
+        return error_set_parameter(error, "remote-filename",
+                                   "a path of at most 107 bytes");
+    }
+    if (!datagram_open(make->sock, &datagram, error)) {
+        return false;
+    }
+    if (plan->remote_path != NULL) {
+        make->sock->remote_filename = mem_copy_text(plan->remote_path);
+    }
+    return true;
+}
+
+/* ---- Names ---- */
+
+/* All addresses are known. */
+static void make_go(struct make *make)
+{
+    struct error error;
+    unsigned kind = make->plan.kind;
+
+    if (kind == OPTION_KIND_TCP || kind == OPTION_KIND_FILE) {
+        make_connection(make);
+        return;
+    }
+    bool is_listener =
+        kind == OPTION_KIND_TCP_LISTENER || kind == OPTION_KIND_FILE_LISTENER;
+    bool is_made =
+        is_listener ? make_listener(make, &error) : make_datagram(make, &error);
+    make_end(make, is_made ? NULL : &error);
+}
+
+static void add_address(struct lookup *lookup, const struct sockaddr_storage *address)
+{
+    struct make *make = lookup->make;
+    bool is_remote = lookup == &make->remote;
+    struct sockaddr_storage *place = &lookup->addresses[lookup->n++];
+
+    *place = *address;
+    endpoint_set_port(place, is_remote ? make->plan.remote.port : make->plan.local.port);
+    if (is_remote && make->plan.has_scope) {
+        endpoint_set_scope(place, make->plan.scope_id);
+    }
+}
+
+static void looked_up(struct resolve *resolve, const struct resolve_answer *answer,
+                      const struct error *error)
+{
+    struct lookup *lookup = (struct lookup *)resolve;
+    struct make *make = lookup->make;
+
+    if (error != NULL) {
+        make_end(make, error);
+        return;
+    }
+    for (unsigned i = 0; i < answer->n; i++) {
+        add_address(lookup, &answer->addresses[i]);
+    }
+    if (--make->n_lookups == 0) {
+        make_go(make);
+    }
+}
+
+static void look_up(struct make *make, struct lookup *lookup, const struct make_end *end,
+                    struct sockaddr_storage *addresses)
+{
+    struct sockaddr_storage address;
+
+    lookup->make = make;
+    lookup->addresses = addresses;
+    if (!end->has_host) {
+        return;
+    }
+    if (end->name == NULL) {
+        (void)endpoint_from_ip(&address, &end->ip, 0);
+        add_address(lookup, &address);
+        return;
+    }
+    make->n_lookups++;
+    resolve_start(&lookup->resolve, end->name, end->family, -1, looked_up);
+}
+
+/* ---- The beginning ---- */
+
+static void make_start(struct request *request)
+{
+    const struct params *params = request_params(request);
+    struct make *make = request_alloc(request, sizeof *make);
+    double timeout = params_seconds(params, PARAM_MAKE_SOCKET_TIMEOUT);
+    struct error error;
+
+    if (!make_plan_read(&make->plan, params, request_caller(request), &error) ||
+        (make->sock = sock_new(&make->plan.spec, &error)) == NULL) {
+        request_fail(request, &error);
+        return;
+    }
+    make->request = request;
+    make->op.name = params->command->name;
+    make->op.advance = make_advance;
+    make->op.done = make_done;
+    request_wait(request, make_cancel, make);
+    sock_start(make->sock, &make->op, OP_OUTPUT, timeout == 0 ? AT_ONCE : timeout);
+    look_up(
+        make, &make->local, &make->plan.local,
+        request_alloc(request, RESOLVER_MAX_ADDRESSES * sizeof *make->local.addresses));
+    look_up(make, &make->remote, &make->plan.remote, make->connector.remotes);
+    if (make->n_lookups == 0) {
+        make_go(make);
+    }
+}
+
+void handle_make_socket(struct request *request)
+{
+    unsigned home = (unsigned)loop_number(request_loop(request));
+
+    request_move(request, placement_near(home), make_start);
+}

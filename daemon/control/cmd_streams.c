@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_streams.c - the commands that steer a stream: shutdown, socket-control, and the
+ * counters of its bytes.
+ *
+ * Reading is in cmd_reads.c, writing in cmd_writes.c. Called by dispatch.c; calls
+ * net/stream.c. Thread: the sock's home.
+ */
+#include <config.h>
+
+#include "daemon/control/handlers.h"
+#include "daemon/control/request.h"
+#include "daemon/net/sock.h"
+#include "daemon/net/stream.h"
+#include "proto/writer.h"
+
+/* The words of shutdown's `direction`. */
+enum { SHUTDOWN_INPUT, SHUTDOWN_OUTPUT };
+
+void handle_shutdown(struct request *request)
+{
+    struct sock *sock = request_sock(request);
+    unsigned word = params_word(request_params(request), PARAM_SHUTDOWN_DIRECTION);
+    struct error error;
+
+    if (stream_get(sock, &error) == NULL) {
+        request_fail(request, &error);
+        return;
+    }
+    /* The reply first: reads that wait may end in this, and whoever hears of that may
+     * close the socket. */
+    request_ok(request);
+    stream_shutdown(sock, word == SHUTDOWN_INPUT ? OP_INPUT : OP_OUTPUT);
+}
+
+/* ---- socket-control ---- */
+
+static bool is_given(const struct params *params, enum param_id id)
+{
+    return params_has(params, id) && params_bool(params, id);
+}
+
+static bool has_chunking(const struct params *params)
+{
+    return params_has(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING) ||
+           params_has(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING_EOF) ||
+           params_has(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING);
+}
+
+static bool set_chunking(struct sock *sock, const struct params *params,
+                         struct error *error)
+{
+    struct stream *stream = stream_get(sock, error);
+
+    if (stream == NULL) {
+        return false;
+    }
+    bool is_ending = is_given(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING_EOF);
+    bool is_on = params_has(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING)
+                     ? params_bool(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING)
+                     : stream->is_output_chunked;
+
+    if (is_ending && !is_on) {
+        return error_set_parameter(error, "output-chunking-eof",
+                                   "true only while output is chunked");
+    }
+    stream_set_output_chunking(sock, is_on);
+    if (is_ending && !stream_end_output_chunks(sock, error)) {
+        return false;
+    }
+    if (params_has(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING)) {
+        stream_set_input_chunking(
+            sock, params_bool(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING));
+    }
+    return true;
+}
+
+static void set_timeout(float *timeout, const struct params *params, enum param_id id)
+{
+    if (params_has(params, id)) {
+        double seconds = params_seconds(params, id);
+        *timeout = seconds > 0 ? (float)seconds : 0;
+    }
+}
+
+static void write_timeout(struct writer *writer, enum result_id id, float timeout)
+{
+    if (timeout > 0) {
+        writer_result_double(writer, id, (double)timeout);
+    } else {
+        writer_result_null(writer, id);
+    }
+}
+
+void handle_socket_control(struct request *request)
+{
+    const struct params *params = request_params(request);
+    struct sock *sock = request_sock(request);
+    struct error error;
+    const struct stream *stream = stream_of(sock, &error);
+
+    if (stream == NULL || (has_chunking(params) && !set_chunking(sock, params, &error))) {
+        error.socket = sock->handle;
+        request_fail(request, &error);
+        return;
+    }
+    set_timeout(&sock->read_timeout, params, PARAM_SOCKET_CONTROL_READ_TIMEOUT);
+    set_timeout(&sock->write_timeout, params, PARAM_SOCKET_CONTROL_WRITE_TIMEOUT);
+
+    struct writer *writer = request_reply(request);
+
+    writer_result_bool(writer, RESULT_SOCKET_CONTROL_OUTPUT_CHUNKING,
+                       stream->is_output_chunked);
+    writer_result_bool(writer, RESULT_SOCKET_CONTROL_INPUT_CHUNKING,
+                       stream_input_chunking(stream));
+    write_timeout(writer, RESULT_SOCKET_CONTROL_READ_TIMEOUT, sock->read_timeout);
+    write_timeout(writer, RESULT_SOCKET_CONTROL_WRITE_TIMEOUT, sock->write_timeout);
+    request_finish(request);
+}
+
+/* ---- Counters ---- */
+
+static void answer_counter(struct request *request, uint64_t *counter, enum param_id set,
+                           enum result_id value)
+{
+    const struct params *params = request_params(request);
+
+    if (params_has(params, set)) {
+        *counter = (uint64_t)params_int(params, set);
+    }
+    writer_result_int(request_reply(request), value, (int64_t)*counter);
+    request_finish(request);
+}
+
+void handle_socket_bytes_read(struct request *request)
+{
+    answer_counter(request, &request_sock(request)->bytes_read,
+                   PARAM_SOCKET_BYTES_READ_SET, RESULT_SOCKET_BYTES_READ_VALUE);
+}
+
+void handle_socket_bytes_written(struct request *request)
+{
+    answer_counter(request, &request_sock(request)->bytes_written,
+                   PARAM_SOCKET_BYTES_WRITTEN_SET, RESULT_SOCKET_BYTES_WRITTEN_VALUE);
+}

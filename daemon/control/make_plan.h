@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * make_plan.h - the parameters of make-socket, checked against each other and gathered.
+ *
+ * The table has checked each parameter for itself; which of them fit together depends on
+ * the kind of socket that is asked for. Nothing here waits: names of hosts stay names.
+ */
+#ifndef SOCKD_CONTROL_MAKE_PLAN_H
+#define SOCKD_CONTROL_MAKE_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "daemon/net/filename.h"
+#include "daemon/net/options.h"
+#include "daemon/net/resolver.h"
+#include "daemon/net/sock.h"
+#include "proto/error.h"
+#include "proto/params.h"
+#include "proto/value.h"
+
+struct caller;
+
+/* One end of an Internet socket. */
+struct make_end {
+    bool has_host;
+    const char *name; /* to be looked up; NULL: `ip` is the address */
+    struct value_ip ip;
+    enum resolve_family family; /* of the look-up */
+    bool has_port;
+    uint16_t port;
+};
+
+/* Text points into the parameters. */
+struct make_plan {
+    unsigned kind; /* one of enum option_kind */
+    struct sock_spec spec;
+    unsigned ipv6; /* enum value_ipv6 */
+    struct make_end local, remote;
+    bool has_scope;
+    uint32_t scope_id;
+    const char *local_path, *remote_path; /* NULL: none */
+    int backlog;
+    struct option_setting settings[OPTION_COUNT];
+    unsigned n_settings;
+    struct value_text md5_key; /* text NULL: none */
+    double connect_timeout;
+    struct identity who;
+};
+
+/* False: *error names the parameter that is missing, of no use, or does not fit. */
+bool make_plan_read(struct make_plan *plan, const struct params *params,
+                    const struct caller *caller, struct error *error);
+
+#endif
