@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the program sockd: its command line, then the server.
+ *
+ * Exit status: 0 when it stopped as asked, 1 when it could not start, 2 when the
+ * configuration is wrong.
+ */
+#include <config.h>
+
+#include <stdio.h>
+
+#include "daemon/config.h"
+#include "daemon/server.h"
+#include "daemon/signals.h"
+
+enum { EXIT_CONFIGURATION = 2 };
+
+static int act(const struct config *config)
+{
+    switch (config->action) {
+    case CONFIG_VERSION:
+        puts("sockd " PACKAGE_VERSION);
+        return 0;
+    case CONFIG_HELP:
+        config_print_help();
+        return 0;
+    case CONFIG_CHECK:
+        printf("The configuration is good. file=%s\n",
+               config->file != NULL ? config->file : "none");
+        return 0;
+    case CONFIG_RUN:
+        break;
+    }
+    return server_run(config);
+}
+
+int main(int argc, char **argv)
+{
+    struct config config;
+    char why[CONFIG_WHY_SIZE];
+    int status = EXIT_CONFIGURATION;
+
+    signals_ignore_pipe();
+    if (config_load(&config, argc, argv, why)) {
+        status = act(&config);
+    } else {
+        fprintf(stderr, "sockd: %s\n", why);
+    }
+    config_fini(&config);
+    return status;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.c - what is started in which order, and ended in the reverse.
+ *
+ * Called by main.c; calls everything at the top of the daemon. Thread: main.
+ *
+ * The stop: the control socket is closed; the workers read no more requests, end what is
+ * under way and write what is pending; when all of them are quiet, or the time is up, or
+ * a second signal comes, they are ended and joined. Only then memory is freed, so that no
+ * message meets a loop that is gone.
+ */
+#include <config.h>
+#include "daemon/server.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/base/handle.h"
+#include "daemon/base/jobs.h"
+#include "daemon/base/log.h"
+#include "daemon/base/loop.h"
+#include "daemon/base/quota.h"
+#include "daemon/base/users.h"
+#include "daemon/config.h"
+#include "daemon/control/connection_life.h"
+#include "daemon/control/credentials.h"
+#include "daemon/control/desk.h"
+#include "daemon/control/instance.h"
+#include "daemon/control/limits.h"
+#include "daemon/control/listener.h"
+#include "daemon/net/sock.h"
+#include "daemon/net/stream.h"
+#include "daemon/notify.h"
+#include "daemon/pool.h"
+#include "daemon/signals.h"
+#include "proto/arena.h"
+#include "proto/table.h"
+
+static struct {
+    const struct config *config;
+    struct loop *loop;
+    struct control_listener *listener;
+    struct timer timer; /* bounds the stop */
+    bool is_stopping, is_ending;
+} server;
+
+/* ---- Stop -----------------------------------------------------------------------------
+ */
+
+static void end(void)
+{
+    if (!server.is_ending) {
+        server.is_ending = true;
+        timer_stop(&server.timer);
+        loop_stop(server.loop);
+    }
+}
+
+static void time_is_up(void *arg)
+{
+    (void)arg;
+    log_line(LOG_DAEMON, LOG_LEVEL_WARN,
+             "The time for pending output is over: the rest is dropped.");
+    end();
+}
+
+static void request_stop(void)
+{
+    if (server.is_stopping) {
+        return;
+    }
+    server.is_stopping = true;
+    log_line(LOG_DAEMON, LOG_LEVEL_INFO, "Stopping.");
+    notify_stopping("writing pending output");
+    control_listener_close(server.listener);
+    server.listener = NULL;
+    timer_start(&server.timer, server.loop,
+                config_seconds(server.config, CONFIG_STOP_TIMEOUT), time_is_up, NULL);
+    pool_drain(end);
+}
+
+static void signalled(int number)
+{
+    log_line(LOG_DAEMON, LOG_LEVEL_INFO, "A signal came. signal=%s",
+             sigabbrev_np(number));
+    if (server.is_stopping) {
+        end();
+    } else {
+        request_stop();
+    }
+}
+
+/* ---- Start: what the system gives -----------------------------------------------------
+ */
+
+static bool failed(const char *what, const char *why)
+{
+    log_line(LOG_DAEMON, LOG_LEVEL_ERROR, "%s: %s", what, why);
+    return false;
+}
+
+/* Every client and every socket takes a descriptor; the soft limit is for programs that
+ * use select(). */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        log_line(LOG_DAEMON, LOG_LEVEL_WARN,
+                 "The limit of descriptors could not be raised. reason=\"%s\"",
+                 strerror(errno));
+    }
+}
+
+static unsigned n_processors(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) < 0) {
+        return 1;
+    }
+    int n = CPU_COUNT(&set);
+    return n < 1 ? 1 : n > HANDLE_MAX_WORKERS ? HANDLE_MAX_WORKERS : (unsigned)n;
+}
+
+/* A number, or a name of the user database. */
+static bool is_number(const char *text, unsigned long *number)
+{
+    char *end_of_number;
+
+    errno = 0;
+    *number = strtoul(text, &end_of_number, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end_of_number == '\0' && errno == 0 &&
+           *number < UINT32_MAX;
+}
+
+static bool find_user(const char *name, uid_t *uid)
+{
+    struct passwd entry, *found = NULL;
+    char space[16384];
+    unsigned long number;
+
+    if (is_number(name, &number)) {
+        *uid = (uid_t)number;
+        return true;
+    }
+    if (getpwnam_r(name, &entry, space, sizeof space, &found) != 0 || found == NULL) {
+        return false;
+    }
+    *uid = found->pw_uid;
+    return true;
+}
+
+static bool find_group(const char *name, gid_t *gid)
+{
+    struct group entry, *found = NULL;
+    unsigned long number;
+
+    if (is_number(name, &number)) {
+        *gid = (gid_t)number;
+        return true;
+    }
+    size_t size = 65536; /* large groups have long lists of members */
+    char *space = malloc(size);
+    bool is_found = space != NULL && getgrnam_r(name, &entry, space, size, &found) == 0 &&
+                    found != NULL;
+    if (is_found) {
+        *gid = found->gr_gid;
+    }
+    free(space);
+    return is_found;
+}
+
+/* ---- Start: configuration -------------------------------------------------------------
+ */
+
+static unsigned number(enum config_id id)
+{
+    return (unsigned)config_number(server.config, id);
+}
+
+static void set_limits(void)
+{
+    struct control_limits limits = {
+        .message_size = number(CONFIG_MESSAGE_SIZE),
+        .nesting = number(CONFIG_NESTING),
+        .batch_size = number(CONFIG_BATCH_SIZE),
+        .requests_in_flight = number(CONFIG_REQUESTS_IN_FLIGHT),
+        .connections = number(CONFIG_CONNECTIONS),
+        .connections_per_user = number(CONFIG_CONNECTIONS_PER_USER),
+        .sockets = number(CONFIG_SOCKETS),
+        .sockets_per_user = number(CONFIG_SOCKETS_PER_USER),
+        .reply_queue_size = number(CONFIG_REPLY_QUEUE_SIZE),
+        .reply_timeout = config_seconds(server.config, CONFIG_REPLY_TIMEOUT),
+        .input_buffer_size = STREAM_PIECE,
+        .output_buffer_size = STREAM_OUTPUT_LIMIT,
+        .close_timeout = config_seconds(server.config, CONFIG_CLOSE_TIMEOUT),
+    };
+
+    control_set_limits(&limits);
+    quota_set_limit(QUOTA_CONNECTIONS, limits.connections_per_user);
+    quota_set_total(QUOTA_CONNECTIONS, limits.connections);
+    quota_set_limit(QUOTA_SOCKETS, limits.sockets_per_user);
+    quota_set_total(QUOTA_SOCKETS, limits.sockets);
+    sock_set_close_timeout(limits.close_timeout);
+}
+
+static bool set_admin_group(void)
+{
+    const char *name = config_text(server.config, CONFIG_ADMIN_GROUP);
+    gid_t group;
+
+    if (name == NULL) {
+        return true;
+    }
+    if (!find_group(name, &group)) {
+        return failed("admin-group names no group", name);
+    }
+    credentials_set_admin_group(group);
+    return true;
+}
+
+/* Who may connect, unless the configuration says it: for root the group sockd, if there
+ * is one; for others the user alone. */
+static bool plan_rights(struct control_listener_plan *plan)
+{
+    const char *owner = config_text(server.config, CONFIG_SOCKET_OWNER);
+    const char *group = config_text(server.config, CONFIG_SOCKET_GROUP);
+    bool has_mode = server.config->values[CONFIG_SOCKET_MODE].source != CONFIG_BY_DEFAULT;
+    bool is_root = geteuid() == 0;
+
+    plan->owner = (uid_t)-1;
+    plan->group = (gid_t)-1;
+    plan->mode = has_mode ? number(CONFIG_SOCKET_MODE) : is_root ? 0660 : 0600;
+    if (owner != NULL && !find_user(owner, &plan->owner)) {
+        return failed("socket-owner names no user", owner);
+    }
+    if (group != NULL && !find_group(group, &plan->group)) {
+        return failed("socket-group names no group", group);
+    }
+    if (group == NULL && is_root) {
+        (void)find_group("sockd", &plan->group); /* there may be none */
+    }
+    return true;
+}
+
+static bool open_listener(void)
+{
+    struct control_listener_plan plan;
+    char path[108], why[CONFIG_WHY_SIZE];
+
+    if (!config_socket_path(server.config, path, sizeof path, why)) {
+        return failed("no control socket", why);
+    }
+    if (strcmp(path, "/run/sockd/sockd.sock") == 0 && geteuid() == 0) {
+        /* Under a service manager it is there already; whatever else is wrong with it
+         * shows when the socket is bound. */
+        (void)mkdir("/run/sockd", 0755);
+    }
+    plan.path = path;
+    if (!plan_rights(&plan)) {
+        return false;
+    }
+    server.listener = control_listener_open(server.loop, &plan, why, sizeof why);
+    if (server.listener == NULL) {
+        return failed("cannot start", why);
+    }
+    return true;
+}
+
+/* ---- Start and run --------------------------------------------------------------------
+ */
+
+static bool prepare(void)
+{
+    unsigned n = number(CONFIG_WORKERS);
+
+    log_setup();
+    log_set_all((enum log_level)config_number(server.config, CONFIG_LOG_LEVEL));
+    raise_descriptor_limit();
+    table_setup();
+    dispatch_setup();
+    set_limits();
+    users_learn(0);
+    users_learn(geteuid());
+    instance_set((int64_t)time(NULL), request_stop);
+    server.loop = loop_new("main", LOOP_MAIN);
+    loop_register(server.loop);
+    desk_open(server.loop);
+    loop_enter(server.loop);
+    pool_open(n > 0 ? n : n_processors());
+    jobs_start(number(CONFIG_JOB_THREADS));
+    return set_admin_group() && open_listener();
+}
+
+static bool start(void)
+{
+    signals_block();
+    int status = pool_start();
+    if (status == 0) {
+        status = signals_start(server.loop, signalled);
+    }
+    signals_unblock();
+    if (status == 0) {
+        status = control_listener_start(server.listener);
+    }
+    if (status < 0) {
+        return failed("cannot start", strerror(-status));
+    }
+    log_line(LOG_DAEMON, LOG_LEVEL_INFO, "Ready. version=%s workers=%u pid=%ld",
+             PACKAGE_VERSION, loop_n_workers(), (long)getpid());
+    notify_ready("serving clients");
+    return true;
+}
+
+static void finish(void)
+{
+    control_listener_close(server.listener);
+    server.listener = NULL;
+    pool_end();
+    jobs_stop();
+    timer_stop(&server.timer);
+    signals_stop();
+    pool_close();
+    desk_close(server.loop);
+    loop_free(server.loop);
+    server.loop = NULL;
+    loop_unregister_all();
+    users_fini();
+    quota_fini();
+    arena_thread_end();
+    libevent_global_shutdown();
+}
+
+int server_run(const struct config *config)
+{
+    server.config = config;
+    bool is_started = prepare() && start();
+
+    if (is_started) {
+        loop_run(server.loop);
+    }
+    finish();
+    if (is_started) {
+        log_line(LOG_DAEMON, LOG_LEVEL_INFO, "Stopped.");
+    }
+    return is_started ? 0 : 1;
+}
