@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * system_chunking.c - HTTP/1.1 chunks through socket-control: output, input, trailers,
+ * the mark at the end of a body, and what breaks the rules.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/harness.h"
+#include "tests/peer.h"
+#include "tests/unit.h"
+#include "tests/wire.h"
+
+static struct harness *harness;
+static struct wire *wire;
+static int64_t sock;
+static int peer;
+
+static void start(void)
+{
+    int port, listener = peer_listen("127.0.0.1", &port);
+
+    harness = harness_start(NULL);
+    wire = wire_open(harness);
+    json_t *made = wire_call(wire, "make-socket", "{s:s, s:i}", "remote-host",
+                             "127.0.0.1", "remote-port", port);
+    sock = wire_int(made, "socket");
+    peer = peer_accept(listener);
+}
+
+static json_t *control(const char *key, int value)
+{
+    return wire_call(wire, "socket-control", "{s:I, s:b}", "socket", sock, key, value);
+}
+
+static void write_text(const char *text, int is_flush)
+{
+    wire_call(wire, "write", "{s:I, s:s, s:b}", "socket", sock, "data", text, "flush",
+              is_flush);
+}
+
+static json_t *runtime(void)
+{
+    json_t *described = wire_call(wire, "describe-socket", "{s:I}", "socket", sock);
+
+    return json_object_get(described, "runtime");
+}
+
+/* ---- Output ---- */
+
+static void test_output(void)
+{
+    start();
+    write_text("head", 1);
+    write_text("held ", 0);
+    CU_ASSERT_TRUE(wire_bool(control("output-chunking", 1), "output-chunking"));
+    CU_ASSERT_TRUE(wire_bool(runtime(), "output-chunking"));
+    write_text("back", 0); /* one chunk with what was held back before */
+    wire_call(wire, "force-output", "{s:I}", "socket", sock);
+    wire_call(wire, "force-output", "{s:I}", "socket", sock);
+    write_text("", 1);
+    wire_call(wire, "finish-output", "{s:I}", "socket", sock);
+    write_text("0123456789abcdef", 1);
+    write_text("end", 0);
+    json_t *state = control("output-chunking-eof", 1);
+    CU_ASSERT_FALSE(wire_bool(state, "output-chunking"));
+    write_text("plain", 1);
+    peer_expect_text(peer, "head9\r\nheld back\r\n10\r\n0123456789abcdef\r\n"
+                           "3\r\nend\r\n0\r\n\r\nplain");
+    json_t *error = wire_refused(wire, "invalid-params", "socket-control", "{s:I, s:b}",
+                                 "socket", sock, "output-chunking-eof", 1);
+    CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "parameter"),
+                           "output-chunking-eof");
+    control("output-chunking-eof", 0);
+    state = wire_call(wire, "socket-control", "{s:I, s:b, s:b}", "socket", sock,
+                      "output-chunking", 1, "output-chunking-eof", 1);
+    CU_ASSERT_FALSE(wire_bool(state, "output-chunking"));
+    peer_expect_text(peer, "0\r\n\r\n");
+}
+
+static void test_output_turned_off(void)
+{
+    start();
+    control("output-chunking", 1);
+    write_text("a", 0);
+    control("output-chunking", 0);
+    write_text("b", 1);
+    control("output-chunking", 1);
+    write_text("c", 0);
+    wire_call(wire, "close", "{s:I}", "socket", sock);
+    peer_expect_text(peer, "1\r\na\r\nb1\r\nc\r\n");
+    peer_expect_end(peer);
+}
+
+/* More than the output buffer holds goes out in several chunks, all of them well formed.
+ */
+static void test_large_output(void)
+{
+    size_t size = 700000, n_body = 0;
+    char *data = malloc(size + 1), line[32];
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(data);
+    memset(data, 'x', size);
+    data[size] = '\0';
+    start();
+    control("output-chunking", 1);
+    for (int i = 0; i < 3; i++) {
+        wire_send(wire, "write", "{s:I, s:s, s:b}", "socket", sock, "data", data, "flush",
+                  i == 2);
+    }
+    int64_t last = wire_send(wire, "finish-output", "{s:I}", "socket", sock);
+    while (n_body < 3 * size) {
+        size_t n = 0;
+        do {
+            peer_read(peer, line + n, 1);
+        } while (line[n++] != '\n' && n < sizeof line);
+        size_t chunk = strtoul(line, NULL, 16);
+        CU_ASSERT_TRUE_FATAL(chunk > 0 && chunk <= 3 * size - n_body);
+        for (size_t left = chunk; left > 0;) {
+            static char bytes[65536];
+            left -= peer_read(peer, bytes, left < sizeof bytes ? left : sizeof bytes);
+        }
+        peer_expect_text(peer, "\r\n");
+        n_body += chunk;
+    }
+    wire_result(wire, last);
+    control("output-chunking-eof", 1);
+    peer_expect_text(peer, "0\r\n\r\n");
+    free(data);
+}
+
+/* ---- Input ---- */
+
+static void check_data(json_t *result, const char *data)
+{
+    CU_ASSERT_STRING_EQUAL(wire_text(result, "data"), data);
+    CU_ASSERT_FALSE(wire_bool(result, "eof"));
+}
+
+static void check_chunk_end(json_t *result, const char *data)
+{
+    CU_ASSERT_STRING_EQUAL(wire_text(result, "data"), data);
+    CU_ASSERT_TRUE(wire_bool(result, "eof"));
+    CU_ASSERT_STRING_EQUAL(wire_text(result, "end"), "chunk");
+}
+
+static json_t *read_now(void) { return wire_call(wire, "read", "{s:I}", "socket", sock); }
+
+static json_t *read_exactly(int n)
+{
+    return wire_call(wire, "read", "{s:I, s:i}", "socket", sock, "exactly", n);
+}
+
+static void test_input(void)
+{
+    start();
+    CU_ASSERT_TRUE(json_is_null(json_object_get(runtime(), "trailers")));
+    peer_print(peer, "HTTP/1.1 200 OK\r\n\r\n5;ext=\"a;b\"\r\nhello\r\n6\r\n world\r\n"
+                     "0\r\nDigest: abc \r\nX:\r\n\r\nHTTP/1.1 204 No Content\r\n");
+    check_data(wire_call(wire, "read", "{s:I, s:s}", "socket", sock, "until", "\r\n\r\n"),
+               "HTTP/1.1 200 OK\r\n\r\n");
+    CU_ASSERT_TRUE(wire_bool(control("input-chunking", 1), "input-chunking"));
+    check_data(read_exactly(11), "hello world");
+    json_t *listened = wire_call(wire, "listen", "{s:I}", "socket", sock);
+    CU_ASSERT_FALSE(wire_bool(listened, "available"));
+    CU_ASSERT_TRUE(wire_bool(listened, "eof"));
+    check_chunk_end(wire_call(wire, "peek", "{s:I}", "socket", sock), "");
+    check_chunk_end(wire_call(wire, "peek", "{s:I}", "socket", sock), "");
+    check_chunk_end(read_now(), "");
+    CU_ASSERT_FALSE(wire_bool(runtime(), "input-chunking"));
+    json_t *trailers = json_object_get(runtime(), "trailers");
+    CU_ASSERT_EQUAL_FATAL(json_array_size(trailers), 2);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(trailers, 0)), "Digest: abc");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(trailers, 1)), "X: ");
+    check_data(read_now(),
+               "HTTP/1.1 204 No Content\r\n"); /* nothing was lost behind it */
+}
+
+/* Two bodies, one behind the other, in every kind of read; and in single bytes. */
+static void test_ends_of_bodies(void)
+{
+    start();
+    control("input-chunking", 1);
+    peer_print(peer, "3\r\nabc\r\n0\r\n\r\n");
+    check_chunk_end(read_exactly(10), "abc"); /* the shorter rest tells the end: once */
+    control("input-chunking", 1);
+    peer_print(peer, "5\r\none\nt\r\n2\r\nwo\r\n0\r\n\r\n");
+    json_t *line = wire_call(wire, "read-line", "{s:I}", "socket", sock);
+    CU_ASSERT_STRING_EQUAL(wire_text(line, "line"), "one");
+    line = wire_call(wire, "read-line", "{s:I}", "socket", sock);
+    CU_ASSERT_STRING_EQUAL(wire_text(line, "line"), "two");
+    CU_ASSERT_TRUE(wire_bool(line, "missing-newline"));
+    CU_ASSERT_STRING_EQUAL(wire_text(line, "end"), "chunk");
+    control("input-chunking", 1);
+    peer_print(peer, "1\r\nx\r\n0\r\n\r\n");
+    json_t *byte = wire_call(wire, "read-byte", "{s:I}", "socket", sock);
+    CU_ASSERT_EQUAL(wire_int(byte, "value"), 'x');
+    byte = wire_call(wire, "read-byte", "{s:I}", "socket", sock);
+    CU_ASSERT_STRING_EQUAL(wire_text(byte, "end"), "chunk");
+    peer_close(peer);
+    json_t *end = read_now();
+    CU_ASSERT_STRING_EQUAL(wire_text(end, "end"), "clean");
+}
+
+static void test_split_anywhere(void)
+{
+    static const char text[] = "4;a=\"\\\"\"\r\nabcd\r\n0002\r\nef\r\n00\r\nT: 1\r\n\r\n";
+
+    start();
+    for (size_t at = 1; at < sizeof text - 1; at++) {
+        control("input-chunking", 1);
+        int64_t waiting =
+            wire_send(wire, "read", "{s:I, s:i}", "socket", sock, "exactly", 100);
+        peer_write(peer, text, at);
+        wire_call(wire, "listen", "{s:I}", "socket", sock);
+        peer_write(peer, text + at, sizeof text - 1 - at);
+        check_chunk_end(wire_result(wire, waiting), "abcdef");
+    }
+}
+
+static void test_bad_input(void)
+{
+    static const struct {
+        const char *text, *body; /* what is read before the fault */
+    } bad[] = {
+        {"x\r\n", ""},
+        {"2\r\nok\r\n5\nhello", "ok"},
+        {"5\r\nhelloXX", "hello"},
+        {"-1\r\n", ""},
+        {"0\r\nno colon\r\n", ""},
+        {"0\r\n\n", ""},
+        {"5;\"open\r\n", ""},
+        {"2\r\nok\r\nfffffffffffffffff\r\n", "ok"},
+    };
+
+    start();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        int size = (int)strlen(bad[i].body);
+        control("input-chunking", 1);
+        peer_print(peer, bad[i].text);
+        if (size > 0) {
+            check_data(read_exactly(size), bad[i].body);
+        }
+        wire_refused(wire, "chunking-error", "read", "{s:I}", "socket", sock);
+        wire_refused(wire, "chunking-error", "read-line", "{s:I}", "socket", sock);
+        control("input-chunking", 0);
+        wire_call(wire, "read", "{s:I}", "socket", sock); /* the rest as it came */
+    }
+}
+
+static void test_end_inside_a_body(void)
+{
+    start();
+    control("input-chunking", 1);
+    peer_print(peer, "5\r\nhel");
+    peer_close(peer);
+    check_data(read_exactly(3), "hel");
+    wire_refused(wire, "chunking-error", "read", "{s:I}", "socket", sock);
+    control("input-chunking", 0);
+    CU_ASSERT_STRING_EQUAL(wire_text(read_now(), "end"), "clean");
+}
+
+static void test_turned_on_under_a_waiting_read(void)
+{
+    start();
+    int64_t waiting = wire_send(wire, "read", "{s:I, s:i}", "socket", sock, "exactly", 5);
+    control("input-chunking", 1);
+    peer_print(peer, "5\r\nhello\r\n");
+    check_data(wire_result(wire, waiting), "hello");
+}
+
+static void test_attach_is_busy(void)
+{
+    start();
+    control("input-chunking", 1);
+    wire_refused(wire, "busy", "attach", "{s:I}", "socket", sock);
+    control("input-chunking", 0);
+    control("output-chunking", 1);
+    wire_refused(wire, "busy", "attach", "{s:I}", "socket", sock);
+}
+
+static const struct unit_test tests[] = {
+    {"each flush is one chunk", test_output},
+    {"output chunking turned off, and close", test_output_turned_off},
+    {"output larger than the buffer", test_large_output},
+    {"a body, its trailers and what follows", test_input},
+    {"ends of bodies in every kind of read", test_ends_of_bodies},
+    {"a body split anywhere", test_split_anywhere},
+    {"input that breaks the rules", test_bad_input},
+    {"the end inside a body", test_end_inside_a_body},
+    {"chunking turned on under a waiting read", test_turned_on_under_a_waiting_read},
+    {"attach is refused while chunking is on", test_attach_is_busy},
+};
+
+UNIT_MAIN(tests)
