@@ -208,7 +208,7 @@ static void set_limits(void)
         .reply_queue_size = number(CONFIG_REPLY_QUEUE_SIZE),
         .reply_timeout = config_seconds(server.config, CONFIG_REPLY_TIMEOUT),
         .input_buffer_size = STREAM_PIECE,
-        .output_buffer_size = STREAM_OUTPUT_LIMIT,
+        .output_buffer_size = number(CONFIG_OUTPUT_BUFFER_SIZE),
         .close_timeout = config_seconds(server.config, CONFIG_CLOSE_TIMEOUT),
     };
 
@@ -218,6 +218,7 @@ static void set_limits(void)
     quota_set_limit(QUOTA_SOCKETS, limits.sockets_per_user);
     quota_set_total(QUOTA_SOCKETS, limits.sockets);
     sock_set_close_timeout(limits.close_timeout);
+    stream_set_output_limit(limits.output_buffer_size);
 }
 
 static bool set_admin_group(void)

@@ -137,6 +137,45 @@ bool ipaddr_parse(struct value_ip *ip, const char *text, size_t size)
                                    : parse_ipv4(ip, text, size);
 }
 
+/* ":53", 1 to 65535. */
+static bool parse_port(int *port, const char *text, size_t size)
+{
+    int number = 0;
+
+    if (size < 2 || size > 6 || text[0] != ':')
+        return false;
+    for (size_t i = 1; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        number = number * 10 + (text[i] - '0');
+    }
+    *port = number;
+    return number > 0 && number <= UINT16_MAX;
+}
+
+bool ipaddr_parse_endpoint(struct value_ip *ip, int *port, const char *text, size_t size)
+{
+    const char *end;
+    size_t length;
+
+    *port = -1;
+    if (size == 0)
+        return false;
+    if (text[0] == '[') {
+        end = memchr(text, ']', size);
+        length = end ? (size_t)(end - text) + 1 : 0;
+        return end && memchr(text, ':', length) &&
+               ipaddr_parse(ip, text + 1, length - 2) &&
+               (length == size || parse_port(port, text + length, size - length));
+    }
+    end = memchr(text, ':', size);
+    length = end ? (size_t)(end - text) : size;
+    /* More than one colon: an IPv6 address by itself. */
+    if (!end || memchr(end + 1, ':', size - length - 1))
+        return ipaddr_parse(ip, text, size);
+    return ipaddr_parse(ip, text, length) && parse_port(port, end, size - length);
+}
+
 bool ipaddr_is_dotted(const char *text, size_t size)
 {
     struct value_ip ip;

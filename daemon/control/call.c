@@ -176,6 +176,9 @@ static void deliver(struct request *request)
 {
     struct writer *writer = request->id != NULL ? call_writer(request) : NULL;
 
+    if (request->connection->replying == request) {
+        request->connection->replying = NULL;
+    }
     if (writer == NULL) {
         return;
     }

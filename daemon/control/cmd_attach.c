@@ -22,14 +22,14 @@
 /* The words of attach's `detach`. */
 enum { DETACH_CLOSE, DETACH_KEEP };
 
-/* The connection's descriptor has come. Meanwhile the socket may have been closed. */
+/* The connection's descriptor has come. Meanwhile the socket may have been closed, or the
+ * attachment interrupted. */
 static void start(struct loop *loop, int64_t socket, struct raw_stream *raw)
 {
     struct sock *sock = sock_find(loop, socket);
 
-    if (sock != NULL) {
-        attachment_start(sock, raw->fd, &raw->input, raw->client,
-                         connection_stream_ended);
+    if (sock != NULL && attachment_start(sock, raw->fd, &raw->input, raw->client,
+                                         connection_stream_ended)) {
         return;
     }
     buffer_fini(&raw->input);
@@ -43,7 +43,7 @@ void attach_finish(struct request *request, struct sock *sock, bool is_kept)
 {
     struct error error;
 
-    if (attachment_reserve(sock, is_kept, &error)) {
+    if (attachment_reserve(sock, request_caller(request)->client, is_kept, &error)) {
         request_finish_stream(request, sock->handle, start);
     } else {
         request_fail(request, &error);

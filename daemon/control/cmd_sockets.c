@@ -29,8 +29,7 @@ struct accept {
     struct op op; /* first: the sock hands this back */
     struct request *request;
     bool may_be_null; /* wait false */
-    int fd;
-    struct sockaddr_storage peer;
+    struct listener_accepted accepted;
     enum sock_family family;
     enum sock_format format;
     char path[ENDPOINT_PATH_SIZE]; /* of the listener; "": none */
@@ -41,7 +40,9 @@ struct accept {
 static bool check_quota(const struct caller *caller, struct error *error)
 {
     if (!quota_take(QUOTA_SOCKETS, caller->uid)) {
-        return error_set_limit(error, "sockets-per-user", quota_limit(QUOTA_SOCKETS));
+        uint32_t limit;
+        const char *name = quota_refusal(QUOTA_SOCKETS, &limit);
+        return error_set_limit(error, name, limit);
     }
     quota_give(QUOTA_SOCKETS, caller->uid);
     return true;
@@ -57,7 +58,7 @@ static enum op_result accept_advance(struct op *op, struct error *error)
     if (!check_quota(request_caller(accept->request), error)) {
         return OP_FAILED;
     }
-    return listener_accept(op->sock, &accept->fd, &accept->peer, error);
+    return listener_accept(op->sock, &accept->accepted, error);
 }
 
 static struct sock *make_accepted(const struct accept *accept,
@@ -69,7 +70,7 @@ static struct sock *make_accepted(const struct accept *accept,
         .family = accept->family,
         .connect = SOCK_CONNECT_ACTIVE,
         .format = accept->format,
-        .is_ipv6 = accept->peer.ss_family == AF_INET6,
+        .is_ipv6 = accept->accepted.peer.ss_family == AF_INET6,
         .owner = {.uid = caller->uid, .pid = caller->pid, .client = caller->client},
     };
     char path[ENDPOINT_PATH_SIZE];
@@ -86,10 +87,10 @@ static struct sock *make_accepted(const struct accept *accept,
         return NULL;
     }
     if (accept->family == SOCK_FAMILY_INTERNET) {
-        memcpy(&sock->remote, &accept->peer, sizeof sock->remote);
+        memcpy(&sock->remote, &accept->accepted.peer, sizeof sock->remote);
     } else {
         sock->local_filename = mem_copy_text(accept->path);
-        endpoint_path(&accept->peer, endpoint_size(&accept->peer), path);
+        endpoint_path(&accept->accepted.peer, accept->accepted.peer_size, path);
         sock->remote_filename = path[0] != '\0' ? mem_copy_text(path) : NULL;
     }
     stream_open(sock);
@@ -124,7 +125,7 @@ static void accept_done(struct op *op, const struct error *error)
 
     if (error == NULL) {
         /* It travels with the request, and is closed with it if that never arrives. */
-        request_brings_fd(request, accept->fd);
+        request_brings_fd(request, accept->accepted.fd);
         request_move(request, placement_spread(), accept_here);
     } else if (accept->may_be_null && error->id == ERROR_TIMEOUT) {
         request_finish_null(request);

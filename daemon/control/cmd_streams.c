@@ -75,18 +75,18 @@ static bool set_chunking(struct sock *sock, const struct params *params,
     return true;
 }
 
-static void set_timeout(float *timeout, const struct params *params, enum param_id id)
+static void set_timeout(double *timeout, const struct params *params, enum param_id id)
 {
     if (params_has(params, id)) {
         double seconds = params_seconds(params, id);
-        *timeout = seconds > 0 ? (float)seconds : 0;
+        *timeout = seconds > 0 ? seconds : 0;
     }
 }
 
-static void write_timeout(struct writer *writer, enum result_id id, float timeout)
+static void write_timeout(struct writer *writer, enum result_id id, double timeout)
 {
     if (timeout > 0) {
-        writer_result_double(writer, id, (double)timeout);
+        writer_result_double(writer, id, timeout);
     } else {
         writer_result_null(writer, id);
     }

@@ -84,7 +84,8 @@ struct connection {
     struct writer output; /* whole lines */
     size_t n_sent;        /* bytes of it that were sent */
     struct passing *passings, *last_passing;
-    bool is_shut; /* our writing side */
+    bool is_shut;                   /* our writing side */
+    const struct request *replying; /* is writing its reply; NULL: nobody */
 
     struct call_list calls;
     uint64_t workers; /* bit i: worker i may have sockets of it */

@@ -155,10 +155,10 @@ static void write_pending(struct writer *writer, const struct sock *sock)
     writer_end_array(writer);
 }
 
-static void write_timeout(struct writer *writer, enum result_id id, float seconds)
+static void write_timeout(struct writer *writer, enum result_id id, double seconds)
 {
     if (seconds > 0) {
-        writer_result_double(writer, id, (double)seconds);
+        writer_result_double(writer, id, seconds);
     } else {
         writer_result_null(writer, id);
     }

@@ -351,8 +351,8 @@ static void pause_accepting(struct control_listener *listener)
     timer_start(&listener->timer, listener->loop, PAUSE_SECONDS, resume, listener);
 }
 
-/* Descriptors are used up: one of the reserve serves the client, the last one tells it
- * that it cannot be served. False: pause. */
+/* Descriptors are used up: one of the reserve serves the client, the last one only tells
+ * it that it cannot be served. False: pause. */
 static bool accept_from_reserve(struct control_listener *listener)
 {
     if (listener->n_reserve == 0) {
@@ -360,12 +360,12 @@ static bool accept_from_reserve(struct control_listener *listener)
     }
     listener->n_reserve--;
     close(listener->reserve[listener->n_reserve]);
+    timer_start(&listener->timer, listener->loop, PAUSE_SECONDS, resume, listener);
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
         return false;
     }
     if (listener->n_reserve > 0) {
-        timer_start(&listener->timer, listener->loop, PAUSE_SECONDS, resume, listener);
         admit(listener, fd);
         return true;
     }
@@ -374,7 +374,8 @@ static bool accept_from_reserve(struct control_listener *listener)
               "A client was refused because descriptors have run out. limit=%ld",
               sysconf(_SC_OPEN_MAX));
     refuse(fd, "descriptors", sysconf(_SC_OPEN_MAX));
-    return false;
+    fill_reserve(listener); /* at least with the one that has just become free */
+    return true;
 }
 
 static void on_client(void *arg, unsigned what)

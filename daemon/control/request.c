@@ -198,6 +198,9 @@ static struct writer *open_reply(struct request *request)
     if (request->id != NULL && request_is_home(request)) {
         struct writer *near = call_writer(request);
         if (near != NULL) {
+            /* Two replies written into each other would be nobody's. */
+            CHECK(request->connection->replying == NULL);
+            request->connection->replying = request;
             request->out = near;
         }
     }

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "daemon/base/handle.h"
 #include "daemon/base/mailbox.h"
 #include "daemon/control/request.h"
 #include "proto/arena.h"
@@ -68,7 +69,7 @@ struct request {
 
 static inline int request_home(const struct request *request)
 {
-    return (int)(request->caller.client & 63);
+    return (int)handle_worker(request->caller.client);
 }
 bool request_is_home(const struct request *request);
 

@@ -139,7 +139,7 @@ static enum transport_result client_receive(struct relay_end *end, void *bytes,
         *n = (size_t)got;
         return TRANSPORT_OK;
     }
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         attachment->can_read = errno == EINTR;
         return TRANSPORT_AGAIN;
     }
@@ -166,7 +166,7 @@ static enum transport_result client_send(struct relay_end *end, const void *byte
         *n = (size_t)sent;
         return TRANSPORT_OK;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+    if (errno == EAGAIN || errno == EINTR) {
         attachment->can_write = errno == EINTR;
         return TRANSPORT_AGAIN;
     }
@@ -356,7 +356,32 @@ static void client_ready(void *arg, unsigned what)
 
 /* ---- The beginning ---- */
 
-bool attachment_reserve(struct sock *sock, bool is_kept, struct error *error)
+/* Takes the places in both queues. */
+static void reserve(struct sock *sock, int64_t client, bool is_kept)
+{
+    struct attachment *attachment = MEM_NEW(struct attachment);
+
+    attachment->sock = sock;
+    attachment->fd = -1;
+    attachment->number = client;
+    attachment->is_kept = is_kept;
+    attachment->peer.kind = &peer_kind;
+    attachment->client.kind = &client_kind;
+    attachment->down.from = attachment->up.to = &attachment->peer;
+    attachment->down.to = attachment->up.from = &attachment->client;
+    attachment->input.name = attachment->output.name = "attach";
+    attachment->input.advance = advance_down;
+    attachment->output.advance = advance_up;
+    attachment->input.done = input_done;
+    attachment->output.done = output_done;
+    sock->as.stream->attachment = attachment;
+    sock->state = SOCK_STATE_ATTACHED;
+    sock_start(sock, &attachment->input, OP_INPUT, -1);
+    sock_start(sock, &attachment->output, OP_OUTPUT, -1);
+}
+
+bool attachment_reserve(struct sock *sock, int64_t client, bool is_kept,
+                        struct error *error)
 {
     struct stream *stream = stream_get(sock, error);
 
@@ -370,44 +395,23 @@ bool attachment_reserve(struct sock *sock, bool is_kept, struct error *error)
     } else if (sock->fd < 0) {
         error_set(error, ERROR_SHUTDOWN, "both directions of the socket were shut down");
     } else {
-        struct attachment *attachment = MEM_NEW(struct attachment);
-        attachment->sock = sock;
-        attachment->fd = -1;
-        attachment->is_kept = is_kept;
-        stream->attachment = attachment;
-        sock->state = SOCK_STATE_ATTACHED;
+        reserve(sock, client, is_kept);
         return true;
     }
     error->socket = sock->handle;
     return false;
 }
 
-static void join(struct attachment *attachment)
-{
-    struct sock *sock = attachment->sock;
-
-    attachment->peer.kind = &peer_kind;
-    attachment->client.kind = &client_kind;
-    attachment->down.from = attachment->up.to = &attachment->peer;
-    attachment->down.to = attachment->up.from = &attachment->client;
-    attachment->input.name = attachment->output.name = "attach";
-    attachment->input.advance = advance_down;
-    attachment->output.advance = advance_up;
-    attachment->input.done = input_done;
-    attachment->output.done = output_done;
-    attachment->is_started = true;
-    sock_start(sock, &attachment->input, OP_INPUT, -1);
-    sock_start(sock, &attachment->output, OP_OUTPUT, -1);
-}
-
-void attachment_start(struct sock *sock, int fd, struct buffer *input, int64_t client,
+bool attachment_start(struct sock *sock, int fd, struct buffer *input, int64_t client,
                       attachment_over *over)
 {
     struct attachment *attachment = sock->as.stream->attachment;
     struct error error;
 
-    CHECK(attachment != NULL && !attachment->is_started);
-    attachment->number = client;
+    if (attachment == NULL || attachment->number != client || attachment->is_ending) {
+        return false;
+    }
+    CHECK(!attachment->is_started);
     attachment->over = over;
     attachment->early = *input;
     *input = (struct buffer){0};
@@ -423,5 +427,7 @@ void attachment_start(struct sock *sock, int fd, struct buffer *input, int64_t c
     }
     /* Held back output was written before: it goes first. Its failure shows soon. */
     (void)stream_force(sock, &error);
-    join(attachment);
+    attachment->is_started = true;
+    sock_run(sock);
+    return true;
 }

@@ -167,16 +167,15 @@ static bool is_shortage(int errnum)
     return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
-enum op_result listener_accept(struct sock *sock, int *fd, struct sockaddr_storage *peer,
+enum op_result listener_accept(struct sock *sock, struct listener_accepted *accepted,
                                struct error *error)
 {
     while (sock->can_read) {
-        socklen_t size = sizeof *peer;
-        memset(peer, 0, sizeof *peer);
-        int accepted = accept4(sock->fd, (struct sockaddr *)peer, &size,
-                               SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (accepted >= 0) {
-            *fd = accepted;
+        memset(&accepted->peer, 0, sizeof accepted->peer);
+        accepted->peer_size = sizeof accepted->peer;
+        accepted->fd = accept4(sock->fd, (struct sockaddr *)&accepted->peer,
+                               &accepted->peer_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (accepted->fd >= 0) {
             counters_add(loop_counters(sock->loop), COUNTER_ACCEPTED, 1);
             return OP_DONE;
         }

@@ -36,9 +36,14 @@ extern const struct sock_kind listener_kind;
 bool listener_open(struct sock *sock, const struct listener_plan *plan,
                    struct error *error);
 
-/* Takes one connection: OP_DONE with a descriptor that the caller owns, and its peer. For
- * an operation on OP_INPUT. */
-enum op_result listener_accept(struct sock *sock, int *fd, struct sockaddr_storage *peer,
+/* One connection: a descriptor that the caller owns, and who is at its other end. */
+struct listener_accepted {
+    int fd;
+    socklen_t peer_size; /* as endpoint_path() wants it */
+    struct sockaddr_storage peer;
+};
+/* Takes one. For an operation on OP_INPUT. */
+enum op_result listener_accept(struct sock *sock, struct listener_accepted *accepted,
                                struct error *error);
 
 #endif

@@ -173,7 +173,7 @@ struct sock {
     struct sock *owner_next, **owner_link; /* the other sockets of the same client here */
     char *name;
     char *local_filename, *remote_filename; /* file family; NULL: none */
-    float read_timeout, write_timeout;      /* seconds, of socket-control; 0: none */
+    double read_timeout, write_timeout;     /* seconds, of socket-control; 0: none */
     uint64_t bytes_read, bytes_written;
     int64_t created; /* seconds since 1970 */
     enum error_id last_error;

@@ -278,7 +278,7 @@ static enum op_result advance_read(struct op *op, struct error *error)
 
 void stream_read(struct sock *sock, struct read_op *read, double timeout)
 {
-    double limit = (double)sock->read_timeout;
+    double limit = sock->read_timeout;
 
     CHECK(read->limit > 0);
     read->op.advance = advance_read;

@@ -50,7 +50,9 @@ bool stream_output_failed(const struct sock *sock)
 {
     const struct stream *stream = sock->as.stream;
 
+    /* A reset that a read has told is the end of both directions. */
     return is_broken(stream) || stream->is_output_ending ||
+           stream->read_fault.id == ERROR_CONNECTION_RESET ||
            (sock->fd >= 0 && (stream->transport->state(sock) & TRANSPORT_BROKEN) != 0);
 }
 
@@ -262,7 +264,7 @@ static enum op_result advance_finish(struct op *op, struct error *error)
 
 static void start(struct sock *sock, struct write_op *write, double timeout)
 {
-    double limit = (double)sock->write_timeout;
+    double limit = sock->write_timeout;
 
     write->is_refused = sock->as.stream->is_output_ending;
     write->op.timeout_error = ERROR_TIMEOUT;

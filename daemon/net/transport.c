@@ -42,7 +42,7 @@ static enum transport_result plain_receive(struct sock *sock, void *bytes, size_
     do {
         got = recv(sock->fd, bytes, size, 0);
     } while (got < 0 && errno == EINTR);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    if (got < 0 && errno == EAGAIN) {
         sock->can_read = false;
         return TRANSPORT_AGAIN;
     }
@@ -61,7 +61,7 @@ static enum transport_result plain_send(struct sock *sock, const void *bytes, si
     do {
         sent = send(sock->fd, bytes, size, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
-    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    if (sent < 0 && errno == EAGAIN) {
         sock->can_write = false;
         return TRANSPORT_AGAIN;
     }

@@ -55,6 +55,21 @@ struct transport {
     unsigned (*state)(const struct sock *sock);
     /* Frees what stream->session holds; NULL: it holds nothing. */
     void (*fini)(struct sock *sock);
+
+    /* What follows is for transports with bytes and events of their own; NULL: as the
+     * descriptor. */
+
+    /* The descriptor became ready for `what` (IO_...; 0: the transport has asked to be
+     * called). Returns what the stream may try now; sock->can_... is set accordingly. */
+    unsigned (*ready)(struct sock *sock, unsigned what);
+    /* Bytes behind send() and shutdown_output() that the kernel has not taken yet. */
+    size_t (*unsent)(const struct sock *sock);
+    /* Says goodbye before the descriptor is closed, unless that was done. What the kernel
+     * does not take at once is told by unsent(). */
+    void (*farewell)(struct sock *sock);
+    /* Instead of transport_explain(). */
+    void (*explain)(const struct sock *sock, const struct transport_fault *fault,
+                    const char *action, struct error *error);
 };
 
 /* `action`: "read", "write". */
