@@ -51,7 +51,7 @@ static void read_line(struct sockd *connection)
 
     if (size > 0)
         size = recv(connection->fd, connection->input, (size_t)size, MSG_DONTWAIT);
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (size <= 0) {
         wire_die(connection, SOCKD_E_NO_DAEMON, 0,

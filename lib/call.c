@@ -11,6 +11,7 @@
 
 #include "lib/internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -304,6 +305,19 @@ static void deliver(struct sockd *connection, const struct reply *reply)
     call_finish(connection, call, &answer);
 }
 
+json_t *read_json(const char *text, size_t size, size_t flags, bool *no_memory)
+{
+    json_error_t detail;
+    json_t *json;
+
+    errno = 0;
+    json = json_loadb(text, size, flags | JSON_ALLOW_NUL, &detail);
+    /* jansson does not always say that it was memory; malloc() does. */
+    *no_memory = !json && (json_error_code(&detail) == json_error_out_of_memory ||
+                           errno == ENOMEM);
+    return json;
+}
+
 static bool bad_line(struct sockd *connection, const char *message)
 {
     wire_die(connection, SOCKD_E_BAD_REPLY, 0, message);
@@ -354,9 +368,8 @@ static bool take_other_line(struct sockd *connection, const json_t *json)
 bool wire_take_line(struct sockd *connection, const char *line, size_t size)
 {
     struct reply reply;
-    json_error_t detail;
     json_t *json;
-    bool is_good;
+    bool is_good, no_memory;
 
     if (split_reply(line, size, &reply)) {
         if (reply.id > connection->last_id || !reply.id)
@@ -364,7 +377,12 @@ bool wire_take_line(struct sockd *connection, const char *line, size_t size)
         deliver(connection, &reply);
         return true;
     }
-    json = json_loadb(line, size, JSON_ALLOW_NUL, &detail);
+    json = read_json(line, size, 0, &no_memory);
+    if (no_memory) {
+        wire_die(connection, SOCKD_E_OUT_OF_MEMORY, 0,
+                 "no memory for a reply of the daemon");
+        return false;
+    }
     if (!json)
         return bad_line(connection, "a line of the daemon is no JSON text");
     is_good = take_other_line(connection, json);
@@ -388,9 +406,9 @@ static int read_error(const struct answer *answer, const json_t *json,
 int answer_read(struct sockd *connection, struct answer *answer, json_t **result,
                 char **text, struct sockd_error *error)
 {
-    json_error_t detail;
     json_t *json = NULL;
     int status = answer->status;
+    bool no_memory;
 
     if (answer->is_fault)
         status =
@@ -400,12 +418,10 @@ int answer_read(struct sockd *connection, struct answer *answer, json_t **result
             fail(error, status, "the timeout ran out, and the daemon does not answer");
     else if (status != SOCKD_OK)
         status = fail_memory(error);
-    else if (!(json = json_loadb(answer->body, answer->size,
-                                 JSON_ALLOW_NUL | JSON_DECODE_ANY, &detail)))
-        status =
-            json_error_code(&detail) == json_error_out_of_memory
-                ? fail_memory(error)
-                : fail(error, SOCKD_E_BAD_REPLY, "the body of a reply is no JSON text");
+    else if (!(json = read_json(answer->body, answer->size, JSON_DECODE_ANY, &no_memory)))
+        status = no_memory ? fail_memory(error)
+                           : fail(error, SOCKD_E_BAD_REPLY,
+                                  "the body of a reply is no JSON text");
     else if (answer->is_error)
         status = read_error(answer, json, error);
     if (status == SOCKD_OK) {

@@ -68,10 +68,10 @@ static void write_params(struct request *request, const char *params)
 {
     struct writer *writer = &request->writer;
     size_t begin, size = strlen(params);
-    json_error_t detail;
-    json_t *json = json_loadb(params, size, JSON_ALLOW_NUL, &detail);
+    bool no_memory;
+    json_t *json = read_json(params, size, 0, &no_memory);
 
-    if (!json && json_error_code(&detail) == json_error_out_of_memory)
+    if (no_memory)
         request->status = fail_memory(request->error);
     else if (!json_is_object(json))
         request_bad(request, "params", "the JSON text of an object");

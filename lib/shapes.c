@@ -125,7 +125,6 @@ static const struct field client_fields[] = {
     MEMBER(sockd_client, connected, "connected", TEXT),
     MEMBER(sockd_client, requests, "requests", COUNT),
     MEMBER(sockd_client, pending, "pending", COUNT),
-    MEMBER(sockd_client, sockets, "sockets", COUNT),
     MEMBER(sockd_client, queued, "queued", COUNT),
 };
 const struct shape client_shape = {sizeof(client_preset), client_fields, N(client_fields),

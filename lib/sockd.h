@@ -832,7 +832,7 @@ struct sockd_client {
     /* by sockd_list_clients() only: */
     int worker;            /* SOCKD_UNSET: not told */
     const char *connected; /* RFC 3339, UTC */
-    int64_t requests, pending, sockets, queued;
+    int64_t requests, pending, queued;
 };
 struct sockd_hello {
     const char *product, *version;

@@ -69,7 +69,7 @@ static ssize_t send_parts(struct sockd *connection, struct iovec *parts, int n_p
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return sent;
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM)
+    if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
         return -1;
     go_mute(connection);
     return 0;
@@ -306,6 +306,6 @@ void wire_read(struct sockd *connection, int64_t deadline)
     else if (size == 0 || size == -ECONNRESET)
         wire_die(connection, SOCKD_E_NO_DAEMON, 0,
                  "the daemon has closed the connection");
-    else if (size != -EAGAIN && size != -EWOULDBLOCK)
+    else if (size != -EAGAIN)
         wire_die(connection, SOCKD_E_NO_DAEMON, (int)-size, "receive from the daemon");
 }
