@@ -55,7 +55,7 @@ static bool is_option(const struct word *word)
 
 static bool owns(const struct command *command, const struct param_row *row)
 {
-    return command && row >= command->params && row < command->params + command->n_params;
+    return command && args_row(command, row->name, strlen(row->name)) == row;
 }
 
 static json_t *params_of(struct args *args, const struct param_row *row)

@@ -190,6 +190,12 @@ void output_table(FILE *out, const struct object_row *object, const json_t *list
     free(rows.rows);
 }
 
+static bool is_table(const json_t *value)
+{
+    return json_is_object(json_array_get(value, 0));
+}
+
+/* Of those with their value on the same line. */
 static size_t label_width(json_t *object)
 {
     size_t width = 0;
@@ -198,7 +204,8 @@ static size_t label_width(json_t *object)
 
     json_object_foreach(object, name, value)
     {
-        if (!json_is_null(value) && strlen(name) > width)
+        if (!json_is_null(value) && !json_is_object(value) && !is_table(value) &&
+            strlen(name) > width)
             width = strlen(name);
     }
     return width;
@@ -208,10 +215,9 @@ static void write_member(FILE *out, const char *name, const struct result_row *r
                          json_t *value, int indent, size_t width)
 {
     bool is_object = json_is_object(value) && json_object_size(value) > 0;
-    bool is_table = json_is_array(value) && json_array_size(value) > 0 &&
-                    json_is_object(json_array_get(value, 0));
-    const struct object_row *object =
-        row && row->spec && (is_object || is_table) ? table_object(row->spec) : NULL;
+    const struct object_row *object = row && row->spec && (is_object || is_table(value))
+                                          ? table_object(row->spec)
+                                          : NULL;
 
     if (is_object) {
         struct row_list list =
@@ -220,7 +226,7 @@ static void write_member(FILE *out, const char *name, const struct result_row *r
         (void)fprintf(out, "%*s%s:\n", indent, "", name);
         write_members(out, &list, value, indent + 2);
         free(list.rows);
-    } else if (is_table && object) {
+    } else if (is_table(value) && object) {
         (void)fprintf(out, "%*s%s:\n", indent, "", name);
         output_table(out, object, value);
     } else {
