@@ -82,7 +82,9 @@ ctl --json lookup-port http tcp
 output_is '{"value":80}'
 ctl ipaddr-to-dotted --values 10.1.2.3
 output_is $'10\n1\n2\n3'
-ctl dotted-address-p 127.1
+ctl dotted-address-p '"127.1"'
+output_is true
+ctl dotted-address-p ::1
 output_is true
 ctl lookup-hostname --all 127.0.0.1
 output_is 127.0.0.1

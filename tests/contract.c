@@ -424,3 +424,28 @@ void contract_check_reply(const char *method, const json_t *reply)
         fail(&place, reply, "wanted an error");
     }
 }
+
+static void saw_message(const json_t *message)
+{
+    const char *method = json_string_value(json_object_get(message, "method"));
+
+    if (method) {
+        contract_saw_request(method, json_object_get(message, "params"));
+    } else if (json_object_get(message, "error")) {
+        contract_check_reply(NULL, message);
+    }
+}
+
+void contract_saw_line(const char *line)
+{
+    json_t *json = json_loads(line, JSON_ALLOW_NUL, NULL);
+    size_t i;
+
+    if (json_is_object(json)) {
+        saw_message(json);
+    }
+    for (i = 0; i < json_array_size(json); i++) {
+        saw_message(json_array_get(json, i));
+    }
+    json_decref(json);
+}

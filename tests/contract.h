@@ -23,6 +23,10 @@
  * knows. */
 void contract_saw_request(const char *method, const json_t *params);
 
+/* Remembers what is in one line of either side: requests, and errors, which are also
+ * checked. Of results it cannot tell whose they are. */
+void contract_saw_line(const char *line);
+
 /* Remembers that an error with this identifier was seen. */
 void contract_saw_error(const char *identifier);
 

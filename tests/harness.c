@@ -35,10 +35,9 @@ struct harness {
     struct harness *next;
     struct harness_options options;
     unsigned workers;
-    pid_t pid;    /* 0: ended and waited for */
-    int pidfd;    /* readable when the daemon has ended; -1: none */
-    int notify;   /* datagram socket that READY=1 comes to; -1: none */
-    bool is_kept; /* the directory stays for whoever looks into the failure */
+    pid_t pid;  /* 0: ended and waited for */
+    int pidfd;  /* readable when the daemon has ended; -1: none */
+    int notify; /* datagram socket that READY=1 comes to; -1: none */
     char directory[MAX_PATH / 2];
     char socket[MAX_PATH];
     char log[MAX_PATH];
@@ -161,14 +160,20 @@ static void open_notify(struct harness *harness)
     }
 }
 
-/* Appends the words of SOCKD_WRAPPER. They live as long as the program. */
+/* Appends the words of SOCKD_WRAPPER. They live as long as the program. VALGRIND is what
+ * `make check-valgrind` sets: then the daemon runs under it as the test does. */
 static unsigned add_wrapper(char **argv, unsigned n)
 {
-    const char *wrapper = getenv("SOCKD_WRAPPER");
+    const char *wrapper = getenv("SOCKD_WRAPPER"), *valgrind = getenv("VALGRIND");
     static char words[1024];
     char *rest = words, *word;
 
-    snprintf(words, sizeof(words), "%s", wrapper ? wrapper : "");
+    if (!wrapper && valgrind) {
+        snprintf(words, sizeof(words), "%s -q --error-exitcode=97 --leak-check=full",
+                 valgrind);
+    } else {
+        snprintf(words, sizeof(words), "%s", wrapper ? wrapper : "");
+    }
     while ((word = strsep(&rest, " ")) && n < MAX_ARGS / 2) {
         if (*word) {
             argv[n++] = word;
@@ -248,7 +253,7 @@ static void run_child(const struct harness *harness, char **argv, char **env)
         (setgid(harness->options.gid) < 0 || setuid(harness->options.uid) < 0)) {
         _exit(98);
     }
-    execve(argv[0], argv, env);
+    execvpe(argv[0], argv, env);
     _exit(98);
 }
 
@@ -280,10 +285,17 @@ static void spawn(struct harness *harness)
     if (harness->pid == 0) {
         run_child(harness, argv, env);
     }
+    /* Valgrind does not know it; then has_ended() looks from time to time. */
     harness->pidfd = (int)syscall(SYS_pidfd_open, harness->pid, 0);
-    if (harness->pidfd < 0) {
-        unit_bail_out("pidfd_open: %s", strerror(errno));
-    }
+}
+
+/* Whether the daemon has ended, without waiting for it as a child. */
+static bool has_ended(const struct harness *harness)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_PID, (id_t)harness->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == harness->pid;
 }
 
 /* True: READY=1 came. False: the daemon ended first, or the wait was too long. */
@@ -296,7 +308,7 @@ static bool await_ready(struct harness *harness)
     ssize_t n;
 
     while (harness_now_ms() < deadline) {
-        if (poll(polled, 2, 1000) < 0 && errno != EINTR) {
+        if (poll(polled, 2, harness->pidfd < 0 ? 20 : 1000) < 0 && errno != EINTR) {
             unit_bail_out("poll: %s", strerror(errno));
         }
         if (polled[0].revents & POLLIN) {
@@ -305,7 +317,7 @@ static bool await_ready(struct harness *harness)
             if (strncmp(text, "READY=1", 7) == 0 || strstr(text, "\nREADY=1")) {
                 return true;
             }
-        } else if (polled[1].revents & POLLIN) {
+        } else if (has_ended(harness)) {
             return false;
         }
     }
@@ -353,20 +365,22 @@ static bool await_end(struct harness *harness, int *status)
 {
     struct pollfd polled = {.fd = harness->pidfd, .events = POLLIN};
     int64_t deadline = harness_now_ms() + HARNESS_WAIT_MS;
-    bool has_ended = false;
+    bool is_over;
 
-    while (!has_ended && harness_now_ms() < deadline) {
-        has_ended = poll(&polled, 1, 1000) > 0;
+    while (!(is_over = has_ended(harness)) && harness_now_ms() < deadline) {
+        poll(&polled, 1, harness->pidfd < 0 ? 20 : 1000);
     }
-    if (!has_ended) {
+    if (!is_over) {
         kill(harness->pid, SIGKILL);
     }
     while (waitpid(harness->pid, status, 0) < 0 && errno == EINTR) {
     }
-    close(harness->pidfd);
+    if (harness->pidfd >= 0) {
+        close(harness->pidfd);
+    }
     harness->pidfd = -1;
     harness->pid = 0;
-    return has_ended;
+    return is_over;
 }
 
 static void judge(struct harness *harness)

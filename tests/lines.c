@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tests/contract.h"
 #include "tests/harness.h"
 #include "tests/peer.h"
 #include "tests/unit.h"
@@ -82,6 +83,7 @@ void lines_say(struct lines *lines, const char *format, ...)
     if (size < 0) {
         unit_bail_out("out of memory");
     }
+    contract_saw_line(text);
     text[size] = '\n'; /* in the place of the NUL */
     peer_write(lines->fd, text, (size_t)size + 1);
     free(text);
@@ -142,6 +144,7 @@ const char *lines_hear(struct lines *lines)
         if (end != NULL) {
             *end = '\0';
             lines->start = (size_t)(end - lines->data) + 1;
+            contract_saw_line(begin);
             return begin;
         }
         searched += size;

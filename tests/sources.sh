@@ -7,7 +7,7 @@ builddir=${SOCKD_BUILDDIR:-$srcdir}
 cd "$srcdir" || exit 99
 n_findings=0
 
-# Files of the project whose names end in one of the given suffixes; all without suffix. New ones
+# Files of the project, not those that autotools make, whose names end in one of the given suffixes; all without suffix. New ones
 # count before they are committed.
 sources() {
     if [ -e .git ] && command -v git >/dev/null 2>&1; then
@@ -15,7 +15,8 @@ sources() {
         git -c safe.directory='*' ls-files --cached --others --exclude-standard
     else
         find . \( -name _build -o -name _inst -o -name 'build' -o -name 'build-*' \
-            -o -name autom4te.cache -o -name .git \) -prune -o -type f -print | sed 's,^\./,,'
+            -o -name build-aux -o -name autom4te.cache -o -name .git \) -prune -o -type f -print |
+            sed 's,^\./,,' | grep -vxE 'aclocal\.m4|configure|config\.h\.in|Makefile\.in'
     fi | sort -u | while IFS= read -r file; do
         [ -f "$file" ] || continue
         [ $# -gt 0 ] || { printf '%s\n' "$file"; continue; }

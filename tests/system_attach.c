@@ -18,60 +18,32 @@
 
 #include "tests/harness.h"
 #include "tests/peer.h"
+#include "tests/stream_pair.h"
 #include "tests/unit.h"
 #include "tests/wire.h"
 
-static struct harness *harness;
-static struct wire *wire; /* owns the socket */
-static int64_t sock;
-static int peer;
-
-static void open_stream(void)
-{
-    int port, listener = peer_listen("127.0.0.1", &port);
-    json_t *made = wire_call(wire, "make-socket", "{s:s, s:i}", "remote-host",
-                             "127.0.0.1", "remote-port", port);
-
-    sock = wire_int(made, "socket");
-    peer = peer_accept(listener);
-    peer_close(listener);
-}
-
-static void start(void)
-{
-    harness = harness_start(NULL);
-    wire = wire_open(harness);
-    open_stream();
-}
-
 static struct wire *attach(const char *detach)
 {
-    struct wire *raw = wire_open(harness);
+    struct wire *raw = wire_open(pair.harness);
     json_t *result =
-        wire_call(raw, "attach", "{s:I, s:s}", "socket", sock, "detach", detach);
+        wire_call(raw, "attach", "{s:I, s:s}", "socket", pair.sock, "detach", detach);
 
-    CU_ASSERT_EQUAL(wire_int(result, "socket"), sock);
+    CU_ASSERT_EQUAL(wire_int(result, "socket"), pair.sock);
     return raw;
-}
-
-static json_t *runtime(void)
-{
-    return json_object_get(wire_call(wire, "describe-socket", "{s:I}", "socket", sock),
-                           "runtime");
 }
 
 static bool is_detached(void *context)
 {
     (void)context;
-    return !wire_bool(runtime(), "attached");
+    return !wire_bool(pair_runtime(), "attached");
 }
 
 static bool is_closed(void *context)
 {
-    int64_t id = wire_send(wire, "socket-type", "{s:I}", "socket", sock);
+    int64_t id = wire_send(pair.wire, "socket-type", "{s:I}", "socket", pair.sock);
 
     (void)context;
-    return json_object_get(wire_reply(wire, id), "error") != NULL;
+    return json_object_get(wire_reply(pair.wire, id), "error") != NULL;
 }
 
 static void expect_raw_end(struct wire *raw)
@@ -85,16 +57,16 @@ static void expect_raw_end(struct wire *raw)
 
 static void test_both_ways(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("close");
 
     wire_send_bytes(raw, "to the peer\0\n", 13);
-    peer_expect(peer, "to the peer\0\n", 13);
-    peer_write(peer, "to \xff the client\0", 17);
+    peer_expect(pair.peer, "to the peer\0\n", 13);
+    peer_write(pair.peer, "to \xff the client\0", 17);
     wire_expect_raw(raw, "to \xff the client\0", 17);
-    CU_ASSERT_TRUE(wire_bool(runtime(), "attached"));
-    CU_ASSERT_EQUAL(wire_int(runtime(), "bytes-written"), 13);
-    CU_ASSERT_EQUAL(wire_int(runtime(), "bytes-read"), 17);
+    CU_ASSERT_TRUE(wire_bool(pair_runtime(), "attached"));
+    CU_ASSERT_EQUAL(wire_int(pair_runtime(), "bytes-written"), 13);
+    CU_ASSERT_EQUAL(wire_int(pair_runtime(), "bytes-read"), 17);
 }
 
 /* What stands behind the request belongs to the stream; what was read and written before
@@ -103,25 +75,28 @@ static void test_pipelined(void)
 {
     char line[200];
 
-    start();
-    peer_print(peer, "headand body");
-    json_t *head = wire_call(wire, "peek", "{s:I, s:i}", "socket", sock, "exactly", 12);
+    pair_start(NULL);
+    peer_print(pair.peer, "headand body");
+    json_t *head =
+        wire_call(pair.wire, "peek", "{s:I, s:i}", "socket", pair.sock, "exactly", 12);
     CU_ASSERT_STRING_EQUAL(wire_text(head, "data"), "headand body");
-    wire_call(wire, "read", "{s:I, s:i}", "socket", sock, "exactly", 4);
-    wire_call(wire, "write", "{s:I, s:s, s:b}", "socket", sock, "data", "held ", "flush",
-              0);
-    struct wire *raw = wire_open(harness);
+    wire_call(pair.wire, "read", "{s:I, s:i}", "socket", pair.sock, "exactly", 4);
+    wire_call(pair.wire, "write", "{s:I, s:s, s:b}", "socket", pair.sock, "data", "held ",
+              "flush", 0);
+    int raw = peer_connect_file(harness_socket(pair.harness));
     int n = snprintf(line, sizeof line,
                      "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"attach\",\"params\":"
                      "{\"socket\":%lld}}\nright behind {\"jsonrpc\":\"2.0\"}\n",
-                     (long long)sock);
-    wire_send_bytes(raw, line, (size_t)n);
-    peer_expect_text(peer, "held right behind {\"jsonrpc\":\"2.0\"}\n");
-    json_t *reply = wire_receive(raw);
-    CU_ASSERT_EQUAL(wire_int(json_object_get(reply, "result"), "socket"), sock);
-    wire_expect_raw(raw, "and body", 8);
-    wire_send_bytes(raw, "more", 4);
-    peer_expect_text(peer, "more");
+                     (long long)pair.sock);
+    peer_write(raw, line, (size_t)n);
+    peer_expect_text(pair.peer, "held right behind {\"jsonrpc\":\"2.0\"}\n");
+    n = snprintf(line, sizeof line,
+                 "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"socket\":%lld}}\n",
+                 (long long)pair.sock);
+    peer_expect(raw, line, (size_t)n);
+    peer_expect_text(raw, "and body");
+    peer_print(raw, "more");
+    peer_expect_text(pair.peer, "more");
 }
 
 /* Random bytes in both directions at once, several megabytes, in odd pieces. */
@@ -174,11 +149,11 @@ static void pump(struct flow *flow, short what)
 
 static void test_large_transfer(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("close");
     uint64_t up = harness_random(), down = harness_random();
     struct flow flows[2] = {
-        {.fd = peer, .send_state = down, .receive_state = up},
+        {.fd = pair.peer, .send_state = down, .receive_state = up},
         {.fd = wire_descriptor(raw), .send_state = up, .receive_state = down},
     };
 
@@ -195,7 +170,7 @@ static void test_large_transfer(void)
         }
     }
     expect_raw_end(raw);
-    peer_expect_end(peer);
+    peer_expect_end(pair.peer);
     harness_await(is_closed, NULL, "the end of the socket");
 }
 
@@ -206,17 +181,17 @@ static void test_back_pressure(void)
     size_t n_sent = 0, n_read = 0;
     struct pollfd full;
 
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("close");
-    full = (struct pollfd){.fd = peer, .events = POLLOUT};
+    full = (struct pollfd){.fd = pair.peer, .events = POLLOUT};
     /* Full for good when nothing goes within half a second. */
     while (poll(&full, 1, 500) > 0) {
-        ssize_t n = send(peer, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = send(pair.peer, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
         CU_ASSERT_TRUE_FATAL(n > 0 || errno == EAGAIN);
         n_sent += n > 0 ? (size_t)n : 0;
         CU_ASSERT_TRUE_FATAL(n_sent < 100u * 1024 * 1024);
     }
-    peer_shut_output(peer);
+    peer_shut_output(pair.peer);
     for (size_t n; (n = wire_read_raw(raw, bytes, sizeof bytes)) > 0;) {
         n_read += n;
     }
@@ -227,75 +202,75 @@ static void test_back_pressure(void)
 
 static void test_client_ends_first(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("close");
 
     wire_send_bytes(raw, "question", 8);
     wire_shut_output(raw);
-    peer_expect_text(peer, "question");
-    peer_expect_end(peer);
-    CU_ASSERT_TRUE(wire_bool(runtime(), "output-shutdown"));
-    peer_print(peer, "answer");
+    peer_expect_text(pair.peer, "question");
+    peer_expect_end(pair.peer);
+    CU_ASSERT_TRUE(wire_bool(pair_runtime(), "output-shutdown"));
+    peer_print(pair.peer, "answer");
     wire_expect_raw(raw, "answer", 6);
-    peer_close(peer);
+    peer_close(pair.peer);
     expect_raw_end(raw);
     harness_await(is_closed, NULL, "the end of the socket");
 }
 
 static void test_peer_ends_first(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("close");
 
-    peer_print(peer, "greeting");
-    peer_shut_output(peer);
+    peer_print(pair.peer, "greeting");
+    peer_shut_output(pair.peer);
     wire_expect_raw(raw, "greeting", 8);
     expect_raw_end(raw);
     wire_send_bytes(raw, "still heard", 11);
-    peer_expect_text(peer, "still heard");
-    CU_ASSERT_STRING_EQUAL(wire_text(runtime(), "end"), "clean");
+    peer_expect_text(pair.peer, "still heard");
+    CU_ASSERT_STRING_EQUAL(wire_text(pair_runtime(), "end"), "clean");
     wire_close(raw);
-    peer_expect_end(peer);
+    peer_expect_end(pair.peer);
     harness_await(is_closed, NULL, "the end of the socket");
 }
 
 static void test_client_closes_with_bytes_on_their_way(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("close");
     static char bytes[200000];
 
     memset(bytes, 'z', sizeof bytes);
     wire_send_bytes(raw, bytes, sizeof bytes);
     wire_close(raw);
-    peer_expect(peer, bytes, sizeof bytes);
-    peer_expect_end(peer);
+    peer_expect(pair.peer, bytes, sizeof bytes);
+    peer_expect_end(pair.peer);
     harness_await(is_closed, NULL, "the end of the socket");
 }
 
 static void test_reset(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("keep");
 
-    peer_print(peer, "last words");
+    peer_print(pair.peer, "last words");
     wire_expect_raw(raw, "last words", 10);
-    peer_abort(peer);
+    peer_abort(pair.peer);
     expect_raw_end(raw);
     harness_await(is_detached, NULL, "the end of the raw stream");
-    CU_ASSERT_STRING_EQUAL(wire_text(runtime(), "end"), "reset");
-    wire_refused(wire, "connection-reset", "read", "{s:I}", "socket", sock);
+    CU_ASSERT_STRING_EQUAL(wire_text(pair_runtime(), "end"), "reset");
+    wire_refused(pair.wire, "connection-reset", "read", "{s:I}", "socket", pair.sock);
 }
 
 static void test_peer_that_no_longer_reads(void)
 {
     static char bytes[65536];
 
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("close");
     int fd = wire_descriptor(raw);
 
-    peer_abort(peer);
+    peer_abort(pair.peer);
     /* Sooner or later the client is told as well. */
     while (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0) {
     }
@@ -307,21 +282,22 @@ static void test_peer_that_no_longer_reads(void)
 
 static void test_keep(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("keep");
 
     wire_send_bytes(raw, "one", 3);
-    peer_expect_text(peer, "one");
+    peer_expect_text(pair.peer, "one");
     wire_close(raw);
     harness_await(is_detached, NULL, "the end of the raw stream");
-    CU_ASSERT_FALSE(wire_bool(runtime(), "output-shutdown"));
-    peer_print(peer, "two");
-    json_t *read = wire_call(wire, "read", "{s:I, s:i}", "socket", sock, "exactly", 2);
+    CU_ASSERT_FALSE(wire_bool(pair_runtime(), "output-shutdown"));
+    peer_print(pair.peer, "two");
+    json_t *read =
+        wire_call(pair.wire, "read", "{s:I, s:i}", "socket", pair.sock, "exactly", 2);
     CU_ASSERT_STRING_EQUAL(wire_text(read, "data"), "tw");
     raw = attach("keep");
     wire_expect_raw(raw, "o", 1);
     wire_send_bytes(raw, "three", 5);
-    peer_expect_text(peer, "three");
+    peer_expect_text(pair.peer, "three");
 }
 
 /* The client does not read, so bytes pile up on the way to it. When it goes, those it has
@@ -333,22 +309,22 @@ static void test_keep_loses_no_byte(void)
     size_t n_sent = 0, n_read = 0;
     struct pollfd full;
 
-    start();
+    pair_start(NULL);
     state = sent;
     struct wire *raw = attach("keep");
-    full = (struct pollfd){.fd = peer, .events = POLLOUT};
+    full = (struct pollfd){.fd = pair.peer, .events = POLLOUT};
     while (poll(&full, 1, 300) > 0) {
         uint64_t ahead = state;
         for (size_t i = 0; i < sizeof bytes; i++) {
             bytes[i] = next_byte(&ahead);
         }
-        ssize_t n = send(peer, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = send(pair.peer, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
         for (ssize_t i = 0; i < n; i++) {
             (void)next_byte(&state);
         }
         n_sent += n > 0 ? (size_t)n : 0;
     }
-    peer_shut_output(peer);
+    peer_shut_output(pair.peer);
     /* What is in the kernel on the way to the client has been handed over: it is taken
      * before the client goes. */
     int fd = wire_descriptor(raw);
@@ -360,7 +336,7 @@ static void test_keep_loses_no_byte(void)
         n_read += (size_t)n;
     }
     /* Stopped from elsewhere, so that nothing new comes while the rest is read. */
-    wire_call(wire, "interrupt", "{s:I}", "socket", sock);
+    wire_call(pair.wire, "interrupt", "{s:I}", "socket", pair.sock);
     for (ssize_t n; (n = recv(fd, bytes, sizeof bytes, 0)) > 0;) {
         for (ssize_t i = 0; i < n; i++) {
             CU_ASSERT_TRUE_FATAL(bytes[i] == next_byte(&state));
@@ -382,37 +358,37 @@ static void test_keep_loses_no_byte(void)
 /* The connection that made the socket attaches it and goes: kept is kept. */
 static void test_keep_outlives_its_maker(void)
 {
-    start();
-    struct wire *maker = wire;
-    wire = wire_open(harness);
-    wire_call(maker, "attach", "{s:I, s:s}", "socket", sock, "detach", "keep");
+    pair_start(NULL);
+    struct wire *maker = pair.wire;
+    pair.wire = wire_open(pair.harness);
+    wire_call(maker, "attach", "{s:I, s:s}", "socket", pair.sock, "detach", "keep");
     wire_send_bytes(maker, "x", 1);
-    peer_expect_text(peer, "x");
+    peer_expect_text(pair.peer, "x");
     wire_close(maker);
     harness_await(is_detached, NULL, "the end of the raw stream");
     json_t *owner = json_object_get(
-        wire_call(wire, "describe-socket", "{s:I}", "socket", sock), "owner");
+        wire_call(pair.wire, "describe-socket", "{s:I}", "socket", pair.sock), "owner");
     CU_ASSERT_TRUE(json_is_null(json_object_get(owner, "client")));
-    wire_call(wire, "write", "{s:I, s:s}", "socket", sock, "data", "alive");
-    peer_expect_text(peer, "alive");
-    wire_call(wire, "close", "{s:I}", "socket", sock);
-    peer_expect_end(peer);
+    wire_call(pair.wire, "write", "{s:I, s:s}", "socket", pair.sock, "data", "alive");
+    peer_expect_text(pair.peer, "alive");
+    wire_call(pair.wire, "close", "{s:I}", "socket", pair.sock);
+    peer_expect_end(pair.peer);
 }
 
 /* The other sockets of an attached connection end with it. */
 static void test_other_sockets_end_with_the_stream(void)
 {
-    start();
-    struct wire *maker = wire;
-    int first = peer;
-    int64_t attached = sock;
-    open_stream();
-    wire = wire_open(harness);
+    pair_start(NULL);
+    struct wire *maker = pair.wire;
+    int first = pair.peer;
+    int64_t attached = pair.sock;
+    pair_open(NULL);
+    pair.wire = wire_open(pair.harness);
     wire_call(maker, "attach", "{s:I}", "socket", attached);
     CU_ASSERT_FALSE(is_closed(NULL)); /* the other one lives on meanwhile */
     wire_close(maker);
     peer_expect_end(first);
-    peer_expect_end(peer);
+    peer_expect_end(pair.peer);
     harness_await(is_closed, NULL, "the end of the other socket");
 }
 
@@ -430,11 +406,11 @@ static pid_t attach_in_a_process(const char *detach)
     CU_ASSERT_TRUE_FATAL(pid >= 0);
     if (pid == 0) {
         char line[200];
-        int fd = peer_connect_file(harness_socket(harness));
+        int fd = peer_connect_file(harness_socket(pair.harness));
         int n = snprintf(line, sizeof line,
                          "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\",\"params\":"
                          "{\"socket\":%lld,\"detach\":\"%s\"}}\n",
-                         (long long)sock, detach);
+                         (long long)pair.sock, detach);
         if (write(fd, line, (size_t)n) == n && read(fd, line, sizeof line) > 0 &&
             write(fd, "dying words", 11) == 11 && write(ready[1], "x", 1) == 1) {
             for (;;) {
@@ -453,21 +429,22 @@ static void test_client_is_killed(void)
 {
     int status;
 
-    start();
+    pair_start(NULL);
     pid_t pid = attach_in_a_process("keep");
-    peer_expect_text(peer, "dying words");
+    peer_expect_text(pair.peer, "dying words");
     CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
     CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
     harness_await(is_detached, NULL, "the end of the raw stream");
-    peer_print(peer, "who is there");
-    json_t *read = wire_call(wire, "read", "{s:I, s:i}", "socket", sock, "exactly", 12);
+    peer_print(pair.peer, "who is there");
+    json_t *read =
+        wire_call(pair.wire, "read", "{s:I, s:i}", "socket", pair.sock, "exactly", 12);
     CU_ASSERT_STRING_EQUAL(wire_text(read, "data"), "who is there");
 
     pid = attach_in_a_process("close");
     CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
     CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
-    peer_expect_text(peer, "dying words");
-    peer_expect_end(peer);
+    peer_expect_text(pair.peer, "dying words");
+    peer_expect_end(pair.peer);
     harness_await(is_closed, NULL, "the end of the socket");
 }
 
@@ -476,47 +453,46 @@ static void test_client_is_gone_at_once(void)
 {
     char line[200];
 
-    start();
+    pair_start(NULL);
     for (int i = 0; i < 20; i++) {
-        int fd = peer_connect_file(harness_socket(harness));
+        int fd = peer_connect_file(harness_socket(pair.harness));
         int n = snprintf(line, sizeof line,
                          "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\",\"params\":"
-                         "{\"socket\":%lld,\"detach\":\"keep\"}}\nx",
-                         (long long)sock);
+                         "{\"socket\":%lld,\"detach\":\"keep\"}}\n",
+                         (long long)pair.sock);
         peer_write(fd, line, (size_t)n);
         peer_close(fd);
-        peer_expect_text(peer, "x");
         harness_await(is_detached, NULL, "the end of the raw stream");
     }
-    wire_call(wire, "write", "{s:I, s:s}", "socket", sock, "data", "alive");
-    peer_expect_text(peer, "alive");
+    wire_call(pair.wire, "write", "{s:I, s:s}", "socket", pair.sock, "data", "alive");
+    peer_expect_text(pair.peer, "alive");
 }
 
 static void test_interrupt_and_close(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("keep");
-    json_t *result =
-        wire_call(wire, "interrupt", "{s:I, s:s}", "socket", sock, "direction", "input");
+    json_t *result = wire_call(pair.wire, "interrupt", "{s:I, s:s}", "socket", pair.sock,
+                               "direction", "input");
 
     CU_ASSERT_TRUE(wire_int(result, "interrupted") > 0);
     expect_raw_end(raw);
     harness_await(is_detached, NULL, "the end of the raw stream");
     raw = attach("keep");
-    wire_call(wire, "close", "{s:I}", "socket", sock);
+    wire_call(pair.wire, "close", "{s:I}", "socket", pair.sock);
     expect_raw_end(raw);
-    peer_expect_end(peer);
+    peer_expect_end(pair.peer);
 
-    open_stream();
+    pair_open(NULL);
     raw = attach("close");
-    wire_call(wire, "interrupt", "{s:I, s:b}", "socket", sock, "close", 1);
+    wire_call(pair.wire, "interrupt", "{s:I, s:b}", "socket", pair.sock, "close", 1);
     expect_raw_end(raw);
-    peer_expect_end(peer);
+    peer_expect_end(pair.peer);
     harness_await(is_closed, NULL, "the end of the socket");
 
-    open_stream();
+    pair_open(NULL);
     raw = attach("close");
-    wire_call(wire, "close", "{s:I, s:b}", "socket", sock, "abort", 1);
+    wire_call(pair.wire, "close", "{s:I, s:b}", "socket", pair.sock, "abort", 1);
     expect_raw_end(raw);
 }
 
@@ -527,66 +503,64 @@ static void test_busy(void)
                                           "force-output", "finish-output", "attach"};
     struct wire *other;
 
-    start();
-    int64_t waiting = wire_send(wire, "read", "{s:I}", "socket", sock);
-    wire_call(wire, "listen", "{s:I}", "socket", sock);
-    other = wire_open(harness);
-    wire_refused(other, "busy", "attach", "{s:I}", "socket", sock);
-    wire_refused(wire, "busy", "attach", "{s:I}", "socket", sock);
-    wire_call(other, "interrupt", "{s:I}", "socket", sock);
-    wire_error(wire, waiting, "interrupted");
+    pair_start(NULL);
+    int64_t waiting = wire_send(pair.wire, "read", "{s:I}", "socket", pair.sock);
+    wire_call(pair.wire, "listen", "{s:I}", "socket", pair.sock);
+    other = wire_open(pair.harness);
+    wire_refused(other, "busy", "attach", "{s:I}", "socket", pair.sock);
+    wire_refused(pair.wire, "busy", "attach", "{s:I}", "socket", pair.sock);
+    wire_call(other, "interrupt", "{s:I}", "socket", pair.sock);
+    wire_error(pair.wire, waiting, "interrupted");
 
     (void)attach("close");
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        wire_refused(other, "busy", methods[i], "{s:I}", "socket", sock);
+        wire_refused(other, "busy", methods[i], "{s:I}", "socket", pair.sock);
     }
-    wire_refused(other, "busy", "write", "{s:I, s:s}", "socket", sock, "data", "x");
-    wire_refused(other, "busy", "shutdown", "{s:I, s:s}", "socket", sock, "direction",
-                 "input");
-    wire_refused(other, "busy", "socket-control", "{s:I, s:b}", "socket", sock,
+    wire_refused(other, "busy", "write", "{s:I, s:s}", "socket", pair.sock, "data", "x");
+    wire_refused(other, "busy", "shutdown", "{s:I, s:s}", "socket", pair.sock,
+                 "direction", "input");
+    wire_refused(other, "busy", "socket-control", "{s:I, s:b}", "socket", pair.sock,
                  "input-chunking", 1);
-    wire_call(other, "socket-control", "{s:I, s:i}", "socket", sock, "read-timeout", 5);
+    wire_call(other, "socket-control", "{s:I, s:i}", "socket", pair.sock, "read-timeout",
+              5);
     wire_send_line(other, "[{\"jsonrpc\":\"2.0\",\"id\":77,\"method\":\"attach\","
                           "\"params\":{\"socket\":1}}]");
-    json_t *batch = wire_receive(other);
-    CU_ASSERT_STRING_EQUAL(
-        wire_text(
-            json_object_get(json_object_get(json_array_get(batch, 0), "error"), "data"),
-            "identifier"),
-        "busy");
+    json_t *error = json_object_get(wire_receive(other), "error");
+    CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "identifier"),
+                           "busy");
 }
 
 /* The daemon stops while streams run. */
 static void test_stop(void)
 {
-    start();
+    pair_start(NULL);
     struct wire *raw = attach("keep");
 
     wire_send_bytes(raw, "x", 1);
-    peer_expect_text(peer, "x");
-    harness_stop(harness);
+    peer_expect_text(pair.peer, "x");
+    harness_stop(pair.harness);
     expect_raw_end(raw);
-    peer_expect_end(peer);
+    peer_expect_end(pair.peer);
 }
 
 /* ---- socket-os-fd ---- */
 
 static void test_descriptor(void)
 {
-    start();
-    wire_call(wire, "socket-os-fd", "{s:I}", "socket", sock);
-    int fd = wire_take_descriptor(wire);
+    pair_start(NULL);
+    wire_call(pair.wire, "socket-os-fd", "{s:I}", "socket", pair.sock);
+    int fd = wire_take_descriptor(pair.wire);
     CU_ASSERT_TRUE_FATAL(fd >= 0);
     peer_write(fd, "directly", 8);
-    peer_expect_text(peer, "directly");
-    peer_print(peer, "back");
+    peer_expect_text(pair.peer, "directly");
+    peer_print(pair.peer, "back");
     peer_expect_text(fd, "back");
-    wire_call(wire, "write", "{s:I, s:s}", "socket", sock, "data", "daemon");
-    peer_expect_text(peer, "daemon");
-    json_t *made = wire_call(wire, "make-socket", "{s:s, s:s}", "connect", "passive",
+    wire_call(pair.wire, "write", "{s:I, s:s}", "socket", pair.sock, "data", "daemon");
+    peer_expect_text(pair.peer, "daemon");
+    json_t *made = wire_call(pair.wire, "make-socket", "{s:s, s:s}", "connect", "passive",
                              "local-host", "127.0.0.1");
-    wire_call(wire, "socket-os-fd", "{s:I}", "socket", wire_int(made, "socket"));
-    int listener = wire_take_descriptor(wire);
+    wire_call(pair.wire, "socket-os-fd", "{s:I}", "socket", wire_int(made, "socket"));
+    int listener = wire_take_descriptor(pair.wire);
     CU_ASSERT_EQUAL(peer_local_port(listener), wire_int(made, "local-port"));
 }
 

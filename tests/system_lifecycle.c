@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "proto/table.h"
 #include "tests/harness.h"
 #include "tests/peer.h"
 #include "tests/unit.h"
@@ -29,6 +30,14 @@ static void test_hello(void)
     CU_ASSERT_EQUAL(wire_int(client, "gid"), getgid());
     harness_stop(harness);
     wire_expect_end(wire);
+}
+
+static void test_discover(void)
+{
+    struct wire *wire = wire_open(harness_start(NULL));
+    json_t *document = wire_call(wire, "rpc.discover", NULL);
+
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "methods")), COMMAND_COUNT);
 }
 
 static void test_sigint(void)
@@ -144,6 +153,7 @@ static void test_as_ordinary_user(void)
 
 static const struct unit_test tests[] = {
     {"says hello and stops on SIGTERM", test_hello},
+    {"describes every command of the table", test_discover},
     {"stops on SIGINT", test_sigint},
     {"stops when asked to by command", test_stop_command},
     {"stops although requests wait", test_stop_ends_waiting_requests},

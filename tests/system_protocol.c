@@ -340,6 +340,20 @@ static void test_batch_limit(void)
     lines_settle(lines);
 }
 
+struct read_bytes {
+    struct wire *wire;
+    int64_t socket;
+};
+
+static bool has_read_one(void *context)
+{
+    const struct read_bytes *read = context;
+    json_t *value =
+        wire_call(read->wire, "socket-bytes-read", "{s:I}", "socket", read->socket);
+
+    return wire_int(value, "value") == 1;
+}
+
 /* The reply to a batch comes when its last request has ended; others overtake it. */
 static void test_batch_waits(void)
 {
@@ -362,6 +376,7 @@ static void test_batch_waits(void)
     lines_settle(lines);
     lines_settle(lines);
     peer_print(peer, "a");
+    harness_await(has_read_one, &(struct read_bytes){other, socket}, "the first read");
     /* The second read, a notification, belongs to the batch as well. */
     lines_settle(lines);
     peer_print(peer, "b");

@@ -201,25 +201,40 @@ static void test_address_in_use(void)
     CU_ASSERT(text_is(data, "action", "bind"));
 }
 
+struct waiting {
+    struct wire *wire;
+    int64_t socket;
+    size_t n;
+};
+
+static bool is_waiting(void *context)
+{
+    const struct waiting *waiting = context;
+    json_t *shown =
+        wire_call(waiting->wire, "describe-socket", "{s:I}", "socket", waiting->socket);
+    json_t *list = json_object_get(json_object_get(shown, "runtime"), "pending");
+
+    return json_array_size(list) == waiting->n;
+}
+
 static void test_accepts_of_a_client_that_goes(void)
 {
     struct harness *harness = harness_start(NULL);
     struct wire *wire = wire_open(harness), *other = wire_open(harness);
     json_t *made = wire_call(wire, "make-socket", "{s:s, s:s}", "connect", "passive",
                              "local-host", "127.0.0.1");
-    int port = (int)wire_int(made, "local-port");
+    struct waiting waiting = {.wire = wire, .socket = handle_of(made), .n = 1};
 
     wire_send(other, "accept-connection", "{s:I}", "socket", handle_of(made));
-    wire_call(other, "socket-type", "{s:I}", "socket", handle_of(made));
+    harness_await(is_waiting, &waiting, "accept-connection waits");
     wire_close(other);
-    /* The request is cancelled: the connection is for whoever asks now. */
-    int peer;
-    json_t *accepted;
-    do {
-        peer = peer_connect("127.0.0.1", port);
-        accepted = wire_call(wire, "accept-connection", "{s:I, s:f}", "socket",
-                             handle_of(made), "timeout", 20.0);
-    } while (wire_int(accepted, "remote-port") != peer_local_port(peer));
+    waiting.n = 0;
+    harness_await(is_waiting, &waiting, "accept-connection has gone with its client");
+    /* The next connection is for whoever asks now. */
+    int peer = peer_connect("127.0.0.1", (int)wire_int(made, "local-port"));
+    json_t *accepted =
+        wire_call(wire, "accept-connection", "{s:I}", "socket", handle_of(made));
+    CU_ASSERT_EQUAL(wire_int(accepted, "remote-port"), peer_local_port(peer));
 }
 
 static void test_dead_peer_before_accept(void)
@@ -236,6 +251,48 @@ static void test_dead_peer_before_accept(void)
     CU_ASSERT(text_is(accepted, "remote-host", "127.0.0.1"));
     wire_refused(wire, "connection-reset", "read", "{s:I}", "socket",
                  handle_of(accepted));
+}
+
+/* The connection that asks becomes the raw stream of what it accepts, wherever that
+ * lives. */
+static void test_accept_attached(void)
+{
+    const struct harness_options options = {.workers = 3};
+    struct harness *harness = harness_start(&options);
+    struct wire *wire = wire_open(harness);
+    json_t *made = wire_call(wire, "make-socket", "{s:s, s:s}", "connect", "passive",
+                             "local-host", "127.0.0.1");
+    int port = (int)wire_int(made, "local-port");
+
+    for (int i = 0; i < 6; i++) {
+        struct wire *raw = wire_open(harness);
+        int64_t id = wire_send(raw, "accept-connection", "{s:I, s:b}", "socket",
+                               handle_of(made), "attach", 1);
+        int peer = peer_connect("127.0.0.1", port);
+        peer_print(peer, "before");
+        json_t *accepted = wire_result(raw, id);
+        CU_ASSERT_EQUAL(wire_int(accepted, "remote-port"), peer_local_port(peer));
+        wire_expect_raw(raw, "before", 6);
+        wire_send_bytes(raw, "{\"id\"\n", 6);
+        peer_expect_text(peer, "{\"id\"\n");
+        peer_shut_output(peer);
+        char byte;
+        CU_ASSERT_EQUAL(wire_read_raw(raw, &byte, 1), 0);
+        wire_shut_output(raw);
+        peer_expect_end(peer);
+    }
+    /* Not while something else of the connection waits; and null leaves it as it is. */
+    int64_t waiting =
+        wire_send(wire, "accept-connection", "{s:I}", "socket", handle_of(made));
+    wire_refused(wire, "busy", "accept-connection", "{s:I, s:b}", "socket",
+                 handle_of(made), "attach", 1);
+    int peer = peer_connect("127.0.0.1", port);
+    CU_ASSERT_EQUAL(wire_int(wire_result(wire, waiting), "remote-port"),
+                    peer_local_port(peer));
+    json_t *none = wire_call(wire, "accept-connection", "{s:I, s:b, s:b}", "socket",
+                             handle_of(made), "attach", 1, "wait", 0);
+    CU_ASSERT(json_is_null(none));
+    wire_call(wire, "socket-type", "{s:I}", "socket", handle_of(made));
 }
 
 /* ---- What does not go together ---- */
@@ -501,6 +558,7 @@ static const struct unit_test tests[] = {
     {"address in use", test_address_in_use},
     {"a client that goes leaves its accept", test_accepts_of_a_client_that_goes},
     {"a peer that went before accept", test_dead_peer_before_accept},
+    {"accept and attach", test_accept_attached},
     {"parameters without use are named", test_useless_parameters},
     {"useless parameters that are accepted", test_accepted_parameters},
     {"streams of the file family", test_file_streams},

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -73,7 +74,7 @@ struct probe {
     int n_advanced, n_done;
     enum error_id id; /* what it ended with */
     int64_t socket;   /* in the error */
-    char reason[32];
+    char reason[128];
     struct probe *starts; /* started when this one ends */
     bool frees, stops;
 };
@@ -106,7 +107,7 @@ static void probe_done(struct op *op, const struct error *error)
     if (error != NULL) {
         probe->id = error->id;
         probe->socket = error->socket;
-        strcpy(probe->reason, error->reason);
+        (void)snprintf(probe->reason, sizeof probe->reason, "%s", error->reason);
     }
     if (probe->starts != NULL) {
         struct sock *sock = sock_find(loop, probe->starts->socket);
@@ -247,7 +248,7 @@ static void test_interrupt(void)
     struct error error;
 
     error_set(&error, ERROR_INTERRUPTED, "test");
-    strcpy(error.reason, "enough");
+    (void)snprintf(error.reason, sizeof error.reason, "enough");
     CU_ASSERT_EQUAL(sock_interrupt(sock, 3, &error), 0);
     for (int i = 0; i < 3; i++) {
         start(sock, &probes[i], 60);

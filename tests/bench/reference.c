@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -95,7 +96,7 @@ void reference_serve(const char *path)
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
 
-    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
         listen(listener, 512) != 0 ||
         epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) != 0) {
