@@ -28,11 +28,32 @@ void pair_open(const char *format)
     peer_close(listener);
 }
 
+void pair_start_with(const struct harness_options *options)
+{
+    pair.harness = harness_start(options);
+    pair.wire = wire_open(pair.harness);
+    pair_open(NULL);
+}
+
 void pair_start(const char *format)
 {
     pair.harness = harness_start(NULL);
     pair.wire = wire_open(pair.harness);
     pair_open(format);
+}
+
+bool pair_is_detached(void *context)
+{
+    (void)context;
+    return !wire_bool(pair_runtime(), "attached");
+}
+
+bool pair_is_closed(void *context)
+{
+    int64_t id = wire_send(pair.wire, "socket-type", "{s:I}", "socket", pair.sock);
+
+    (void)context;
+    return json_object_get(wire_reply(pair.wire, id), "error") != NULL;
 }
 
 void pair_say(const char *text)

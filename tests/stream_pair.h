@@ -9,9 +9,11 @@
 #define SOCKD_TESTS_STREAM_PAIR_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct harness;
+struct harness_options;
 struct wire;
 
 struct stream_pair {
@@ -26,8 +28,13 @@ extern struct stream_pair pair;
 
 /* A daemon and a pair. `format` NULL: the default. */
 void pair_start(const char *format);
+void pair_start_with(const struct harness_options *options);
 /* Another socket and peer in the same daemon, in the place of the present ones. */
 void pair_open(const char *format);
+
+/* For harness_await(): nobody has it attached; it is gone. */
+bool pair_is_detached(void *context);
+bool pair_is_closed(void *context);
 
 /* The peer sends the text; returns when it can be read from the socket. */
 void pair_say(const char *text);

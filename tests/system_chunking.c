@@ -257,10 +257,67 @@ static void test_attach_is_busy(void)
     wire_refused(pair.wire, "busy", "attach", "{s:I}", "socket", pair.sock);
 }
 
+/* The last chunk comes behind the writes that were asked before it, the end behind that.
+ */
+static void test_end_behind_waiting_writes(void)
+{
+    static const char tail[] = "\r\n0\r\n\r\n";
+    enum { SIZE = 200000, WRITES = 60 };
+    static char data[SIZE + 1], got[SIZE];
+    size_t n_got = 0, n, n_tail = strlen(tail);
+    int64_t ids[WRITES];
+
+    pair_start(NULL);
+    memset(data, 'd', SIZE);
+    control("output-chunking", 1);
+    for (int i = 0; i < WRITES; i++) {
+        ids[i] = wire_send(pair.wire, "write", "{s:I, s:s}", "socket", pair.sock, "data",
+                           data);
+    }
+    int64_t end = wire_send(pair.wire, "socket-control", "{s:I, s:b}", "socket",
+                            pair.sock, "output-chunking-eof", 1);
+    wire_call(pair.wire, "shutdown", "{s:I, s:s}", "socket", pair.sock, "direction",
+              "output");
+    CU_ASSERT_FALSE(wire_is_answered(pair.wire, end));
+    while ((n = peer_read(pair.peer, got + n_tail, sizeof got - n_tail)) > 0) {
+        n_got += n;
+        memmove(got, got + n, n_tail); /* the last ones stand in front */
+    }
+    CU_ASSERT_EQUAL(memcmp(got, tail, n_tail), 0);
+    /* 30d40 CR LF before and CR LF behind each, and the last chunk. */
+    CU_ASSERT_EQUAL(n_got, (size_t)WRITES * (SIZE + 9) + 5);
+    for (int i = 0; i < WRITES; i++) {
+        wire_result(pair.wire, ids[i]);
+    }
+    CU_ASSERT_FALSE(wire_bool(wire_result(pair.wire, end), "output-chunking"));
+}
+
+/* It can be cancelled, and then changes nothing. */
+static void test_waiting_control_is_cancelled(void)
+{
+    static char data[700001];
+
+    pair_start(NULL);
+    memset(data, 'd', sizeof data - 1);
+    for (int64_t id = 0; id == 0 || wire_is_answered(pair.wire, id);) {
+        id = wire_send(pair.wire, "write", "{s:I, s:s}", "socket", pair.sock, "data",
+                       data);
+        wire_call(pair.wire, "socket-type", "{s:I}", "socket", pair.sock);
+    }
+    int64_t id = wire_send(pair.wire, "socket-control", "{s:I, s:b}", "socket", pair.sock,
+                           "output-chunking", 1);
+    json_t *result = wire_call(pair.wire, "cancel", "{s:I}", "request", id);
+    CU_ASSERT_TRUE(wire_bool(result, "cancelled"));
+    wire_error(pair.wire, id, "cancelled");
+    CU_ASSERT_FALSE(wire_bool(pair_runtime(), "output-chunking"));
+}
+
 static const struct unit_test tests[] = {
     {"each flush is one chunk", test_output},
     {"output chunking turned off, and close", test_output_turned_off},
     {"output larger than the buffer", test_large_output},
+    {"the end behind waiting writes", test_end_behind_waiting_writes},
+    {"a control that waits is cancelled", test_waiting_control_is_cancelled},
     {"a body, its trailers and what follows", test_input},
     {"ends of bodies in every kind of read", test_ends_of_bodies},
     {"a body split anywhere", test_split_anywhere},

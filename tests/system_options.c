@@ -208,6 +208,26 @@ static void test_linger(void)
     peer_expect_reset(peer);
 }
 
+/* The peer does not read, so that the system cannot send all: the close returns. */
+static void test_close_does_not_linger(void)
+{
+    static char data[700001];
+    struct wire *wire = wire_open(harness_start(NULL));
+    int port, listener = peer_listen("127.0.0.1", &port);
+    int64_t socket = handle_of(connect_to(wire, port));
+    int peer = peer_accept(listener);
+
+    memset(data, 'd', sizeof data - 1);
+    set(wire, socket, "linger", false, 600);
+    for (int64_t id = 0; id == 0 || wire_is_answered(wire, id);) {
+        id = wire_send(wire, "write", "{s:I, s:s}", "socket", socket, "data", data);
+        wire_call(wire, "socket-type", "{s:I}", "socket", socket);
+    }
+    wire_call(wire, "close", "{s:I, s:b}", "socket", socket, "abort", 1);
+    wire_refused(wire, "no-such-socket", "close", "{s:I}", "socket", socket);
+    peer_close(peer);
+}
+
 static void test_ipv6_options(void)
 {
     if (!peer_has_ipv6()) {
@@ -316,6 +336,7 @@ static const struct unit_test tests[] = {
     {"accepted connections inherit", test_accepted_inherit},
     {"each option is set and read", test_set_each},
     {"linger is seen on the wire", test_linger},
+    {"close does not linger", test_close_does_not_linger},
     {"options of IPv6", test_ipv6_options},
     {"refusals name the option", test_refusals},
     {"MD5 signatures", test_md5},

@@ -402,6 +402,34 @@ static void test_file_streams(void)
     CU_ASSERT(text_is(json_object_get(error, "data"), "errno", "ENOENT"));
 }
 
+/* Two workers that make the same one at once: one of them has it. */
+static void test_file_made_twice(void)
+{
+    const struct harness_options options = {.workers = 2};
+    struct harness *harness = harness_start(&options);
+    struct wire *wires[2] = {wire_open(harness), wire_open(harness)};
+    const char *path = in_directory(harness, "contested");
+
+    for (int round = 0; round < 3000; round++) {
+        int64_t ids[2], socket = 0;
+        int n_made = 0;
+        for (int i = 0; i < 2; i++) {
+            ids[i] =
+                wire_send(wires[i], "make-socket", "{s:s, s:s, s:s}", "connect",
+                          "passive", "address-family", "file", "local-filename", path);
+        }
+        for (int i = 0; i < 2; i++) {
+            json_t *result = json_object_get(wire_reply(wires[i], ids[i]), "result");
+            if (result != NULL) {
+                socket = wire_int(result, "socket");
+                n_made++;
+            }
+        }
+        CU_ASSERT_EQUAL_FATAL(n_made, 1);
+        wire_call(wires[0], "close", "{s:I}", "socket", socket);
+    }
+}
+
 static void test_file_stale_and_live(void)
 {
     struct harness *harness = harness_start(NULL);
@@ -562,6 +590,7 @@ static const struct unit_test tests[] = {
     {"parameters without use are named", test_useless_parameters},
     {"useless parameters that are accepted", test_accepted_parameters},
     {"streams of the file family", test_file_streams},
+    {"a file is made twice at once", test_file_made_twice},
     {"stale files are replaced, live ones refused", test_file_stale_and_live},
     {"a full backlog of a file is waited for", test_file_backlog},
     {"the caller's rights count", test_rights_of_the_caller},

@@ -202,8 +202,31 @@ static void test_close_with_unread_input(void)
     CU_ASSERT_EQUAL(recv(rig.peer, bytes, sizeof bytes, 0), 0);
 }
 
+/* It is accepted when the buffer is empty, which is also when the end may go out. */
+static void test_shutdown_behind_a_large_write(void)
+{
+    size_t size = 4 * STREAM_OUTPUT_LIMIT;
+    char *bytes = calloc(1, size), byte;
+    struct scribe first, last;
+
+    rig_start_write(&first, bytes, size, true);
+    rig_start_write(&last, bytes, size, true);
+    CU_ASSERT_EQUAL(last.n_done, 0);
+    stream_shutdown(rig.sock, OP_OUTPUT);
+    size_t heard = 0;
+    while (last.n_done == 0 || rig.sock->as.stream->output.size > 0) {
+        heard += rig_hear_all();
+        rig_run();
+    }
+    CU_ASSERT_EQUAL(last.error, ERROR_NONE);
+    CU_ASSERT_EQUAL(heard + rig_hear_all(), 2 * size);
+    CU_ASSERT_EQUAL(recv(rig.peer, &byte, 1, MSG_DONTWAIT), 0);
+    free(bytes);
+}
+
 static void test_output_chunks(void)
 {
+    const struct write_op turn = {.is_refused = false};
     struct error error;
 
     rig_check_write("held ", false);
@@ -216,7 +239,7 @@ static void test_output_chunks(void)
     rig_check_write("x", true);
     rig_check_heard("1\r\nx\r\n");
     rig_check_write("yz", false);
-    CU_ASSERT_TRUE(stream_end_output_chunks(rig.sock, &error));
+    CU_ASSERT_TRUE(stream_end_output_chunks(rig.sock, &turn, &error));
     rig_check_heard("2\r\nyz\r\n0\r\n\r\n");
     rig_check_write("plain", true);
     rig_check_heard("plain");
@@ -231,6 +254,7 @@ static const struct unit_test tests[] = {
     {"a write larger than the buffer", test_large_write},
     {"shutdown of the output, then of both", test_shutdown_output},
     {"shutdown lets waiting writes out first", test_shutdown_behind_waiting_writes},
+    {"shutdown lets a large one out first", test_shutdown_behind_a_large_write},
     {"a peer that is gone is a broken pipe", test_broken_pipe},
     {"a reset while output waits", test_reset_while_output_waits},
     {"close writes what waits", test_close_flushes},

@@ -8,7 +8,7 @@
  * the event structs stand here only so that they can be embedded.
  *
  * Locks of the daemon, in order: the mailbox of a loop, the queue of the job threads, the
- * quotas. No function holds two of them.
+ * quotas, the binding of socket files. No function holds two of them.
  */
 #ifndef SOCKD_BASE_LOOP_H
 #define SOCKD_BASE_LOOP_H

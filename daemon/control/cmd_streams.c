@@ -35,26 +35,28 @@ void handle_shutdown(struct request *request)
 
 /* ---- socket-control ---- */
 
+/* A change of output chunking. Owner: the request, in whose memory it lies. It has its
+ * turn among the writes: those asked before it go out as they were meant. */
+struct control {
+    struct write_op turn; /* first: op functions get this one */
+    struct request *request;
+};
+
 static bool is_given(const struct params *params, enum param_id id)
 {
     return params_has(params, id) && params_bool(params, id);
 }
 
-static bool has_chunking(const struct params *params)
+static bool has_output_chunking(const struct params *params)
 {
     return params_has(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING) ||
-           params_has(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING_EOF) ||
-           params_has(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING);
+           params_has(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING_EOF);
 }
 
-static bool set_chunking(struct sock *sock, const struct params *params,
-                         struct error *error)
+static bool set_output_chunking(struct sock *sock, const struct params *params,
+                                const struct write_op *turn, struct error *error)
 {
-    struct stream *stream = stream_get(sock, error);
-
-    if (stream == NULL) {
-        return false;
-    }
+    const struct stream *stream = sock->as.stream;
     bool is_ending = is_given(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING_EOF);
     bool is_on = params_has(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING)
                      ? params_bool(params, PARAM_SOCKET_CONTROL_OUTPUT_CHUNKING)
@@ -65,14 +67,7 @@ static bool set_chunking(struct sock *sock, const struct params *params,
                                    "true only while output is chunked");
     }
     stream_set_output_chunking(sock, is_on);
-    if (is_ending && !stream_end_output_chunks(sock, error)) {
-        return false;
-    }
-    if (params_has(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING)) {
-        stream_set_input_chunking(
-            sock, params_bool(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING));
-    }
-    return true;
+    return !is_ending || stream_end_output_chunks(sock, turn, error);
 }
 
 static void set_timeout(double *timeout, const struct params *params, enum param_id id)
@@ -92,17 +87,22 @@ static void write_timeout(struct writer *writer, enum result_id id, double timeo
     }
 }
 
-void handle_socket_control(struct request *request)
+static void fail_control(struct request *request, struct error *error)
+{
+    error->socket = request_sock(request)->handle;
+    request_fail(request, error);
+}
+
+/* Everything but output chunking, which is as it was asked for. */
+static void finish_control(struct request *request)
 {
     const struct params *params = request_params(request);
     struct sock *sock = request_sock(request);
-    struct error error;
-    const struct stream *stream = stream_of(sock, &error);
+    const struct stream *stream = sock->as.stream;
 
-    if (stream == NULL || (has_chunking(params) && !set_chunking(sock, params, &error))) {
-        error.socket = sock->handle;
-        request_fail(request, &error);
-        return;
+    if (params_has(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING)) {
+        stream_set_input_chunking(
+            sock, params_bool(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING));
     }
     set_timeout(&sock->read_timeout, params, PARAM_SOCKET_CONTROL_READ_TIMEOUT);
     set_timeout(&sock->write_timeout, params, PARAM_SOCKET_CONTROL_WRITE_TIMEOUT);
@@ -116,6 +116,54 @@ void handle_socket_control(struct request *request)
     write_timeout(writer, RESULT_SOCKET_CONTROL_READ_TIMEOUT, sock->read_timeout);
     write_timeout(writer, RESULT_SOCKET_CONTROL_WRITE_TIMEOUT, sock->write_timeout);
     request_finish(request);
+}
+
+static void control_done(struct op *op, const struct error *why)
+{
+    const struct control *control = (struct control *)op;
+    struct request *request = control->request;
+    struct error error;
+
+    if (why != NULL) {
+        request_fail(request, why);
+    } else if (!set_output_chunking(request_sock(request), request_params(request),
+                                    &control->turn, &error)) {
+        fail_control(request, &error);
+    } else {
+        finish_control(request);
+    }
+}
+
+static void control_cancel(struct request *request, const struct error *why)
+{
+    struct control *control = request_state(request);
+
+    op_end(&control->turn.op, why);
+}
+
+void handle_socket_control(struct request *request)
+{
+    const struct params *params = request_params(request);
+    struct sock *sock = request_sock(request);
+    bool has_turn = has_output_chunking(params);
+    bool is_data = has_turn || params_has(params, PARAM_SOCKET_CONTROL_INPUT_CHUNKING);
+    struct error error;
+
+    if ((is_data ? stream_get(sock, &error) : stream_of(sock, &error)) == NULL) {
+        fail_control(request, &error);
+        return;
+    }
+    if (!has_turn) {
+        finish_control(request);
+        return;
+    }
+    struct control *control = request_alloc(request, sizeof *control);
+
+    control->request = request;
+    control->turn.op.name = params->command->name;
+    control->turn.op.done = control_done;
+    request_wait(request, control_cancel, control);
+    stream_turn(sock, &control->turn);
 }
 
 /* ---- Counters ---- */

@@ -224,6 +224,9 @@ static void detach(struct attachment *attachment)
 
     attachment->is_ending = true;
     later_drop(&attachment->ending);
+    if (attachment->fd >= 0 && !attachment->is_gone) {
+        look_for_client(attachment);
+    }
     settle_bytes(attachment);
     io_stop(&attachment->io);
     if (attachment->fd >= 0) {
@@ -264,8 +267,11 @@ static void end_attachment(void *arg)
     sock->state = SOCK_STATE_OPEN;
     if (!attachment->is_kept) {
         sock_close(sock, false);
-    } else if (sock->owner.client == attachment->number) {
-        sock_disown(sock);
+    } else {
+        if (sock->owner.client == attachment->number) {
+            sock_disown(sock);
+        }
+        sock_run_later(sock); /* what came back tells no event to those who watch */
     }
     tell_and_free(attachment);
 }

@@ -129,9 +129,13 @@ static void retry_is_due(void *arg)
 
 static enum op_result no_room(struct sock *sock)
 {
+    struct datagram *datagram = sock->as.datagram;
+
     sock->can_write = false;
-    if (sock->family == SOCK_FAMILY_FILE) {
-        timer_start(&sock->as.datagram->retry, sock->loop, RETRY, retry_is_due, sock);
+    /* Not restarted: what arrives meanwhile runs the socket, too, and would put it off.
+     */
+    if (sock->family == SOCK_FAMILY_FILE && !datagram->retry.is_on) {
+        timer_start(&datagram->retry, sock->loop, RETRY, retry_is_due, sock);
     }
     return OP_WAIT;
 }

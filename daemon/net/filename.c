@@ -8,6 +8,7 @@
 #include <config.h>
 #include "daemon/net/filename.h"
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -15,6 +16,12 @@
 #include <unistd.h>
 #include "daemon/base/check.h"
 #include "daemon/net/endpoint.h"
+
+enum { NO_BACKLOG = -1 };
+
+/* One at a time looks for a stale file, replaces it and listens: what another worker has
+ * bound and does not listen yet looks stale. */
+static pthread_mutex_t binding = PTHREAD_MUTEX_INITIALIZER;
 
 /* True: the thread now has the user's file rights, and assumed() must be undone. With the
  * change away from root the kernel also takes the capabilities for files. */
@@ -84,8 +91,9 @@ static int bind_here(int fd, const struct sockaddr_storage *address, const char 
     return bind(fd, name, size) == 0 ? 0 : -errno;
 }
 
-int filename_bind(struct filename *file, int fd, const char *path,
-                  const struct identity *who)
+/* `backlog`: NO_BACKLOG when it is no listener. */
+static int bind_file(struct filename *file, int fd, const char *path,
+                     const struct identity *who, int backlog)
 {
     struct sockaddr_storage address;
     struct stat info;
@@ -95,20 +103,38 @@ int filename_bind(struct filename *file, int fd, const char *path,
         return -ENAMETOOLONG;
     }
     bool is_assumed = assume(who, &status);
+
+    pthread_mutex_lock(&binding);
     if (status == 0) {
         status = bind_here(fd, &address, path);
     }
     if (status == 0 && lstat(path, &info) != 0) {
         status = -errno;
     }
-    restore(is_assumed);
     if (status == 0) {
         file->path = mem_copy_text(path);
         file->device = info.st_dev;
         file->inode = info.st_ino;
         file->who = *who;
+        if (backlog != NO_BACKLOG && listen(fd, backlog) != 0) {
+            status = -errno;
+        }
     }
+    pthread_mutex_unlock(&binding);
+    restore(is_assumed);
     return status;
+}
+
+int filename_bind(struct filename *file, int fd, const char *path,
+                  const struct identity *who)
+{
+    return bind_file(file, fd, path, who, NO_BACKLOG);
+}
+
+int filename_listen(struct filename *file, int fd, const char *path,
+                    const struct identity *who, int backlog)
+{
+    return bind_file(file, fd, path, who, backlog);
 }
 
 void filename_remove(struct filename *file)

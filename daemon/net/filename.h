@@ -36,6 +36,11 @@ struct filename {
  * alive gives -EADDRINUSE, and so does any other file. 0 or negative errno. */
 int filename_bind(struct filename *file, int fd, const char *path,
                   const struct identity *who);
+/* The same for a listener, which listens when this returns: until then others could take
+ * its file for that of one that is gone. After a failure filename_remove() is due, too.
+ */
+int filename_listen(struct filename *file, int fd, const char *path,
+                    const struct identity *who, int backlog);
 /* Removes the file, if it is still the one that was bound. No-op when there is none. */
 void filename_remove(struct filename *file);
 

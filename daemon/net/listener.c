@@ -59,13 +59,11 @@ static int bind_and_listen(int fd, const struct listener_plan *plan,
     }
     *action = "bind";
     if (plan->path != NULL) {
-        status = filename_bind(file, fd, plan->path, &plan->who);
-    } else if (bind(fd, (const struct sockaddr *)&plan->address,
-                    endpoint_size(&plan->address)) != 0) {
-        status = -errno;
+        return filename_listen(file, fd, plan->path, &plan->who, plan->backlog);
     }
-    if (status < 0) {
-        return status;
+    if (bind(fd, (const struct sockaddr *)&plan->address,
+             endpoint_size(&plan->address)) != 0) {
+        return -errno;
     }
     *action = "listen";
     return listen(fd, plan->backlog) == 0 ? 0 : -errno;

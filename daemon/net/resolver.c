@@ -151,15 +151,20 @@ static void submit(struct resolve *resolve, struct resolve_job *rj, double timeo
     struct loop *loop = loop_self();
 
     CHECK(resolve->job == NULL);
-    resolve->job = rj;
     resolve->done = done;
-    rj->resolve = resolve;
-    rj->job.done = job_done;
-    rj->job.drop = resolve_job_free;
     counters_add(loop_counters(loop), COUNTER_LOOKUPS, 1);
     if (timeout >= 0) {
         timer_start(&resolve->timer, loop, timeout, ran_out, resolve);
     }
+    if (timeout == 0) {
+        /* A name is never found at once; a fast answer must not win by chance. */
+        resolve_job_free(&rj->job);
+        return;
+    }
+    resolve->job = rj;
+    rj->resolve = resolve;
+    rj->job.done = job_done;
+    rj->job.drop = resolve_job_free;
     jobs_submit(&rj->job, loop);
 }
 

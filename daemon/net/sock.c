@@ -171,11 +171,26 @@ int sock_take_fd(struct sock *sock)
     return fd;
 }
 
+/* With SO_LINGER close() waits for the peer, whatever O_NONBLOCK says. Without it the
+ * system sends the rest all the same. 0 seconds, the reset, is done at once and stays. */
+static void stop_linger(int fd)
+{
+    struct linger linger = {0};
+    socklen_t size = sizeof linger;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 &&
+        linger.l_onoff != 0 && linger.l_linger != 0) {
+        linger.l_onoff = 0;
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    }
+}
+
 void sock_close_fd(struct sock *sock)
 {
     int fd = sock_take_fd(sock);
 
     if (fd >= 0) {
+        stop_linger(fd);
         (void)close(fd); /* an error here tells nothing that can still be acted on */
     }
 }

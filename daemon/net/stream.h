@@ -139,7 +139,7 @@ struct write_op {
     const uint8_t *bytes;
     size_t size;
     bool is_flush;   /* false: hold back */
-    bool is_refused; /* private: the output had been shut down when it started */
+    bool is_refused; /* the output had been shut down when it started */
 };
 
 /* Starts a write (bytes, size, is_flush and op.done are set). Ends when all is accepted.
@@ -148,6 +148,9 @@ void stream_write(struct sock *sock, struct write_op *write, double timeout);
 /* Ends when nothing waits any more that was written before: all is with the kernel.
  * Flushes first. bytes and size are not used. */
 void stream_finish(struct sock *sock, struct write_op *write, double timeout);
+/* Ends when every write asked before is accepted: what `done` does has its turn among
+ * them. bytes and size are not used. */
+void stream_turn(struct sock *sock, struct write_op *write);
 /* What is held back goes out. False: *error, the output has failed or is shut down. */
 bool stream_force(struct sock *sock, struct error *error);
 
@@ -158,9 +161,11 @@ bool stream_force(struct sock *sock, struct error *error);
  * out, then the end of file. With both halves shut the descriptor is closed. */
 void stream_shutdown(struct sock *sock, enum op_direction direction);
 
-/* HTTP/1.1 chunks, see OPERATIONS: socket-control. */
+/* HTTP/1.1 chunks, see OPERATIONS: socket-control. Those of the output are for the turn
+ * (stream_turn) of the caller. */
 void stream_set_output_chunking(struct sock *sock, bool is_on);
-bool stream_end_output_chunks(struct sock *sock, struct error *error);
+bool stream_end_output_chunks(struct sock *sock, const struct write_op *turn,
+                              struct error *error);
 void stream_set_input_chunking(struct sock *sock, bool is_on);
 /* On until the end of the body was told. */
 bool stream_input_chunking(const struct stream *stream);

@@ -102,11 +102,14 @@ static enum transport_result send_some(struct sock *sock, const void *bytes, siz
 }
 
 static enum op_result advance_write(struct op *op, struct error *error);
+static enum op_result advance_turn(struct op *op, struct error *error);
 
+/* Does a write wait that was asked before the shutdown? */
 static bool has_other_writes(const struct sock *sock, const struct op *current)
 {
     for (const struct op *op = sock->ops[OP_OUTPUT].first; op != NULL; op = op->next) {
-        if (op != current && op->advance == advance_write) {
+        bool is_write = op->advance == advance_write || op->advance == advance_turn;
+        if (op != current && is_write && !((const struct write_op *)op)->is_refused) {
             return true;
         }
     }
@@ -231,13 +234,14 @@ static enum op_result advance_write(struct op *op, struct error *error)
     struct sock *sock = op->sock;
     struct stream *stream = sock->as.stream;
 
-    stream_pump(sock, op);
+    /* Its own bytes are still to come: for the end of the output it counts as waiting. */
+    stream_pump(sock, NULL);
     if (write->is_refused || is_broken(stream)) {
         return fail(stream, error);
     }
     if (!has_room(stream, write->size)) {
         stream_flush(stream);
-        stream_pump(sock, op);
+        stream_pump(sock, NULL);
         if (!is_broken(stream) && !has_room(stream, write->size)) {
             return OP_WAIT;
         }
@@ -287,6 +291,18 @@ void stream_finish(struct sock *sock, struct write_op *write, double timeout)
     start(sock, write, timeout);
 }
 
+static enum op_result advance_turn(struct op *op, struct error *error)
+{
+    (void)op, (void)error;
+    return OP_DONE; /* it is only asked when it is the first */
+}
+
+void stream_turn(struct sock *sock, struct write_op *write)
+{
+    write->op.advance = advance_turn;
+    start(sock, write, -1);
+}
+
 bool stream_force(struct sock *sock, struct error *error)
 {
     struct stream *stream = sock->as.stream;
@@ -322,11 +338,12 @@ void stream_set_output_chunking(struct sock *sock, bool is_on)
     stream->is_output_chunked = is_on;
 }
 
-bool stream_end_output_chunks(struct sock *sock, struct error *error)
+bool stream_end_output_chunks(struct sock *sock, const struct write_op *turn,
+                              struct error *error)
 {
     struct stream *stream = sock->as.stream;
 
-    if (stream->is_output_ending || is_broken(stream)) {
+    if (turn->is_refused || is_broken(stream)) {
         (void)fail(stream, error);
         return false;
     }
