@@ -127,6 +127,17 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Socket files are opened with the rights of the user who asks. The groups that root came
+ * with would be added to these, in every thread. */
+static void drop_groups(void)
+{
+    if (geteuid() == 0 && setgroups(0, NULL) < 0) {
+        log_line(LOG_DAEMON, LOG_LEVEL_WARN,
+                 "The supplementary groups could not be dropped. reason=\"%s\"",
+                 strerror(errno));
+    }
+}
+
 static unsigned n_processors(void)
 {
     cpu_set_t set;
@@ -294,6 +305,7 @@ static bool prepare(void)
     log_setup();
     log_set_all((enum log_level)config_number(server.config, CONFIG_LOG_LEVEL));
     raise_descriptor_limit();
+    drop_groups();
     table_setup();
     dispatch_setup();
     set_limits();

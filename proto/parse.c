@@ -53,6 +53,14 @@ static json_t *made(struct parser *parser, json_t *json)
     return json;
 }
 
+/* Gives a half-made tree back: the library parses without the hooks of the arena, so that
+ * its trees are ordinary ones. With the hooks this frees nothing. */
+static json_t *drop(json_t *json)
+{
+    json_decref(json);
+    return NULL;
+}
+
 static void skip_space(struct parser *parser)
 {
     while (parser->at < parser->end && (*parser->at == ' ' || *parser->at == '\t' ||
@@ -357,11 +365,13 @@ static json_t *read_list(struct parser *parser)
         json_t *json = read_value(parser);
 
         if (!json)
-            return NULL;
-        if (json_array_append_new(list, json))
-            return made(parser, NULL);
+            return drop(list);
+        if (json_array_append_new(list, json)) {
+            (void)made(parser, NULL);
+            return drop(list);
+        }
         if (!read_comma(parser, ']', &is_end) && !is_end)
-            return NULL;
+            return drop(list);
     }
     return list;
 }
@@ -415,9 +425,9 @@ static json_t *read_object(struct parser *parser)
 
     while (object && !is_end) {
         if (!read_member(parser, object))
-            return NULL;
+            return drop(object);
         if (!read_comma(parser, '}', &is_end) && !is_end)
-            return NULL;
+            return drop(object);
     }
     return object;
 }
@@ -495,8 +505,10 @@ bool parse_json(const char *text, size_t size, unsigned max_depth, struct arena 
     json = read_value(&parser);
     if (json) {
         skip_space(&parser);
-        if (parser.at < parser.end)
+        if (parser.at < parser.end) {
+            (void)drop(json);
             json = fail(&parser, parser.at, "something follows the JSON text");
+        }
     }
     arena_leave();
     if (json)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * system_attach.c - control connections as raw streams: no byte too many or too few,
- * half-close both ways, detach, clients that die, and socket-os-fd.
+ * half-close both ways, detach, and socket-os-fd. Clients that go are in
+ * system_attach_gone.c.
  */
 #include <config.h>
 
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/harness.h"
@@ -30,20 +30,6 @@ static struct wire *attach(const char *detach)
 
     CU_ASSERT_EQUAL(wire_int(result, "socket"), pair.sock);
     return raw;
-}
-
-static bool is_detached(void *context)
-{
-    (void)context;
-    return !wire_bool(pair_runtime(), "attached");
-}
-
-static bool is_closed(void *context)
-{
-    int64_t id = wire_send(pair.wire, "socket-type", "{s:I}", "socket", pair.sock);
-
-    (void)context;
-    return json_object_get(wire_reply(pair.wire, id), "error") != NULL;
 }
 
 static void expect_raw_end(struct wire *raw)
@@ -171,7 +157,7 @@ static void test_large_transfer(void)
     }
     expect_raw_end(raw);
     peer_expect_end(pair.peer);
-    harness_await(is_closed, NULL, "the end of the socket");
+    harness_await(pair_is_closed, NULL, "the end of the socket");
 }
 
 /* The peer sends and nobody reads: the daemon stops taking it in. */
@@ -214,7 +200,7 @@ static void test_client_ends_first(void)
     wire_expect_raw(raw, "answer", 6);
     peer_close(pair.peer);
     expect_raw_end(raw);
-    harness_await(is_closed, NULL, "the end of the socket");
+    harness_await(pair_is_closed, NULL, "the end of the socket");
 }
 
 static void test_peer_ends_first(void)
@@ -231,7 +217,7 @@ static void test_peer_ends_first(void)
     CU_ASSERT_STRING_EQUAL(wire_text(pair_runtime(), "end"), "clean");
     wire_close(raw);
     peer_expect_end(pair.peer);
-    harness_await(is_closed, NULL, "the end of the socket");
+    harness_await(pair_is_closed, NULL, "the end of the socket");
 }
 
 static void test_client_closes_with_bytes_on_their_way(void)
@@ -245,7 +231,7 @@ static void test_client_closes_with_bytes_on_their_way(void)
     wire_close(raw);
     peer_expect(pair.peer, bytes, sizeof bytes);
     peer_expect_end(pair.peer);
-    harness_await(is_closed, NULL, "the end of the socket");
+    harness_await(pair_is_closed, NULL, "the end of the socket");
 }
 
 static void test_reset(void)
@@ -257,7 +243,7 @@ static void test_reset(void)
     wire_expect_raw(raw, "last words", 10);
     peer_abort(pair.peer);
     expect_raw_end(raw);
-    harness_await(is_detached, NULL, "the end of the raw stream");
+    harness_await(pair_is_detached, NULL, "the end of the raw stream");
     CU_ASSERT_STRING_EQUAL(wire_text(pair_runtime(), "end"), "reset");
     wire_refused(pair.wire, "connection-reset", "read", "{s:I}", "socket", pair.sock);
 }
@@ -275,7 +261,7 @@ static void test_peer_that_no_longer_reads(void)
     while (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0) {
     }
     CU_ASSERT_TRUE(errno == EPIPE || errno == ECONNRESET);
-    harness_await(is_closed, NULL, "the end of the socket");
+    harness_await(pair_is_closed, NULL, "the end of the socket");
 }
 
 /* ---- Detach ---- */
@@ -288,7 +274,7 @@ static void test_keep(void)
     wire_send_bytes(raw, "one", 3);
     peer_expect_text(pair.peer, "one");
     wire_close(raw);
-    harness_await(is_detached, NULL, "the end of the raw stream");
+    harness_await(pair_is_detached, NULL, "the end of the raw stream");
     CU_ASSERT_FALSE(wire_bool(pair_runtime(), "output-shutdown"));
     peer_print(pair.peer, "two");
     json_t *read =
@@ -344,7 +330,7 @@ static void test_keep_loses_no_byte(void)
         n_read += (size_t)n;
     }
     wire_close(raw);
-    harness_await(is_detached, NULL, "the end of the raw stream");
+    harness_await(pair_is_detached, NULL, "the end of the raw stream");
     raw = attach("keep");
     for (size_t n; (n = wire_read_raw(raw, bytes, sizeof bytes)) > 0;) {
         for (size_t i = 0; i < n; i++) {
@@ -365,7 +351,7 @@ static void test_keep_outlives_its_maker(void)
     wire_send_bytes(maker, "x", 1);
     peer_expect_text(pair.peer, "x");
     wire_close(maker);
-    harness_await(is_detached, NULL, "the end of the raw stream");
+    harness_await(pair_is_detached, NULL, "the end of the raw stream");
     json_t *owner = json_object_get(
         wire_call(pair.wire, "describe-socket", "{s:I}", "socket", pair.sock), "owner");
     CU_ASSERT_TRUE(json_is_null(json_object_get(owner, "client")));
@@ -385,88 +371,14 @@ static void test_other_sockets_end_with_the_stream(void)
     pair_open(NULL);
     pair.wire = wire_open(pair.harness);
     wire_call(maker, "attach", "{s:I}", "socket", attached);
-    CU_ASSERT_FALSE(is_closed(NULL)); /* the other one lives on meanwhile */
+    CU_ASSERT_FALSE(pair_is_closed(NULL)); /* the other one lives on meanwhile */
     wire_close(maker);
     peer_expect_end(first);
     peer_expect_end(pair.peer);
-    harness_await(is_closed, NULL, "the end of the other socket");
+    harness_await(pair_is_closed, NULL, "the end of the other socket");
 }
 
-/* ---- Clients that die, others that end it ---- */
-
-/* A process that attaches, says so through its pipe, and then sends and waits for ever.
- */
-static pid_t attach_in_a_process(const char *detach)
-{
-    int ready[2];
-    char byte;
-
-    CU_ASSERT_EQUAL_FATAL(pipe2(ready, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    CU_ASSERT_TRUE_FATAL(pid >= 0);
-    if (pid == 0) {
-        char line[200];
-        int fd = peer_connect_file(harness_socket(pair.harness));
-        int n = snprintf(line, sizeof line,
-                         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\",\"params\":"
-                         "{\"socket\":%lld,\"detach\":\"%s\"}}\n",
-                         (long long)pair.sock, detach);
-        if (write(fd, line, (size_t)n) == n && read(fd, line, sizeof line) > 0 &&
-            write(fd, "dying words", 11) == 11 && write(ready[1], "x", 1) == 1) {
-            for (;;) {
-                pause();
-            }
-        }
-        _exit(1);
-    }
-    close(ready[1]);
-    CU_ASSERT_EQUAL_FATAL(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return pid;
-}
-
-static void test_client_is_killed(void)
-{
-    int status;
-
-    pair_start(NULL);
-    pid_t pid = attach_in_a_process("keep");
-    peer_expect_text(pair.peer, "dying words");
-    CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
-    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
-    harness_await(is_detached, NULL, "the end of the raw stream");
-    peer_print(pair.peer, "who is there");
-    json_t *read =
-        wire_call(pair.wire, "read", "{s:I, s:i}", "socket", pair.sock, "exactly", 12);
-    CU_ASSERT_STRING_EQUAL(wire_text(read, "data"), "who is there");
-
-    pid = attach_in_a_process("close");
-    CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
-    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
-    peer_expect_text(pair.peer, "dying words");
-    peer_expect_end(pair.peer);
-    harness_await(is_closed, NULL, "the end of the socket");
-}
-
-/* It dies between its request and the reply. */
-static void test_client_is_gone_at_once(void)
-{
-    char line[200];
-
-    pair_start(NULL);
-    for (int i = 0; i < 20; i++) {
-        int fd = peer_connect_file(harness_socket(pair.harness));
-        int n = snprintf(line, sizeof line,
-                         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\",\"params\":"
-                         "{\"socket\":%lld,\"detach\":\"keep\"}}\n",
-                         (long long)pair.sock);
-        peer_write(fd, line, (size_t)n);
-        peer_close(fd);
-        harness_await(is_detached, NULL, "the end of the raw stream");
-    }
-    wire_call(pair.wire, "write", "{s:I, s:s}", "socket", pair.sock, "data", "alive");
-    peer_expect_text(pair.peer, "alive");
-}
+/* ---- Others that end it ---- */
 
 static void test_interrupt_and_close(void)
 {
@@ -477,7 +389,7 @@ static void test_interrupt_and_close(void)
 
     CU_ASSERT_TRUE(wire_int(result, "interrupted") > 0);
     expect_raw_end(raw);
-    harness_await(is_detached, NULL, "the end of the raw stream");
+    harness_await(pair_is_detached, NULL, "the end of the raw stream");
     raw = attach("keep");
     wire_call(pair.wire, "close", "{s:I}", "socket", pair.sock);
     expect_raw_end(raw);
@@ -488,7 +400,7 @@ static void test_interrupt_and_close(void)
     wire_call(pair.wire, "interrupt", "{s:I, s:b}", "socket", pair.sock, "close", 1);
     expect_raw_end(raw);
     peer_expect_end(pair.peer);
-    harness_await(is_closed, NULL, "the end of the socket");
+    harness_await(pair_is_closed, NULL, "the end of the socket");
 
     pair_open(NULL);
     raw = attach("close");
@@ -579,8 +491,6 @@ static const struct unit_test tests[] = {
     {"a kept socket loses no byte", test_keep_loses_no_byte},
     {"a kept socket outlives its maker", test_keep_outlives_its_maker},
     {"other sockets end with the stream", test_other_sockets_end_with_the_stream},
-    {"the client is killed", test_client_is_killed},
-    {"the client is gone at once", test_client_is_gone_at_once},
     {"interrupt and close from elsewhere", test_interrupt_and_close},
     {"busy", test_busy},
     {"the daemon stops", test_stop},

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "daemon/base/handle.h"
 #include "tests/harness.h"
 #include "tests/lines.h"
 #include "tests/peer.h"
@@ -340,6 +342,22 @@ static void test_batch_limit(void)
     lines_settle(lines);
 }
 
+/* Short requests with long replies do not fill the memory of the daemon. */
+static void test_batch_reply_limit(void)
+{
+    static const char *const args[] = {"--reply-queue-size", "4096", NULL};
+    struct harness_options options = {.args = args};
+    struct lines *lines = lines_open(harness_start(&options));
+
+    lines_say(lines, "[" ASK("1") ",{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
+                                  "\"rpc.discover\"}," ASK("3") "," ASK("4") "]");
+    const char *line = lines_hear(lines);
+    CU_ASSERT_EQUAL(count(line, TRUE_FOR("1")), 1);
+    CU_ASSERT_EQUAL(count(line, "\"id\":2,\"result\":{\"openrpc\":"), 1);
+    CU_ASSERT_EQUAL(count(line, "\"limit\":\"reply-queue-size\",\"value\":4096"), 2);
+    lines_settle(lines);
+}
+
 struct read_bytes {
     struct wire *wire;
     int64_t socket;
@@ -352,6 +370,30 @@ static bool has_read_one(void *context)
         wire_call(read->wire, "socket-bytes-read", "{s:I}", "socket", read->socket);
 
     return wire_int(value, "value") == 1;
+}
+
+/* The last line has no line feed, and was held because it might have belonged to a raw
+ * stream. */
+static void test_end_behind_a_refused_attach(void)
+{
+    const struct harness_options options = {.workers = 2};
+    struct harness *harness = harness_start(&options);
+
+    /* Connections go to the workers in turn: each meets each. */
+    for (int i = 0; i < 4; i++) {
+        struct lines *lines = lines_open(harness);
+        char text[300];
+        /* A handle of which the number says that it lives at that worker. */
+        int n = snprintf(text, sizeof text,
+                         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\",\"params\":"
+                         "{\"socket\":%d}}\n" ASK("2"),
+                         HANDLE_MAX_WORKERS * 1000 + i / 2);
+        CU_ASSERT_EQUAL(lines_push(lines, text, (size_t)n), n);
+        CU_ASSERT_EQUAL(shutdown(lines_descriptor(lines), SHUT_WR), 0);
+        lines_expect_part(lines, "no-such-socket");
+        lines_expect(lines, TRUE_FOR("2"));
+        lines_expect_end(lines);
+    }
 }
 
 /* The reply to a batch comes when its last request has ended; others overtake it. */
@@ -485,6 +527,8 @@ static const struct unit_test tests[] = {
     {"pipelined requests are answered in order", test_pipelining},
     {"pipelined requests to another worker keep their order",
      test_pipelining_across_workers},
+    {"the replies of a batch are bounded", test_batch_reply_limit},
+    {"the end behind a refused attach", test_end_behind_a_refused_attach},
     {"a batch is answered by one line", test_batch},
     {"faults in a batch are told one by one", test_batch_faults},
     {"the size of a batch has a limit", test_batch_limit},

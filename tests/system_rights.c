@@ -7,8 +7,11 @@
  * forgotten.
  */
 #include <config.h>
+#include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "proto/table.h"
 #include "tests/harness.h"
@@ -17,7 +20,7 @@
 #include "tests/wire.h"
 
 /* Two users that own nothing else on any machine; they need no names. */
-enum { OWNER_UID = 64001, OTHER_UID = 64002 };
+enum { OWNER_UID = 64001, OTHER_UID = 64002, GROUP_GID = 64003 };
 
 struct scene {
     struct harness *harness;
@@ -245,12 +248,45 @@ static void test_same_user_shares(void)
     (void)wire_call(scene.owner, "describe-socket", "{s:I}", "socket", scene.stream);
 }
 
+/* Socket files are reached with the rights of the user alone, not with those of the
+ * groups that the daemon was started in. */
+static void test_groups_of_the_daemon(void)
+{
+    const gid_t group = GROUP_GID;
+    char directory[] = "/tmp/sockd-rights-XXXXXX", path[sizeof directory + 8];
+    struct scene scene;
+
+    if (getuid() != 0) {
+        unit_skip("only root can be several users");
+        return;
+    }
+    CU_ASSERT_EQUAL_FATAL(setgroups(1, &group), 0);
+    bool is_open = scene_open(&scene);
+    CU_ASSERT_EQUAL_FATAL(setgroups(0, NULL), 0);
+    CU_ASSERT_TRUE_FATAL(is_open);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+    CU_ASSERT_EQUAL(chmod(directory, 0755), 0);
+    (void)snprintf(path, sizeof path, "%s/socket", directory);
+    (void)peer_listen_file(path);
+    CU_ASSERT_EQUAL(chown(path, 0, group), 0);
+    CU_ASSERT_EQUAL(chmod(path, 0660), 0);
+    int64_t id = wire_send(scene.owner, "make-socket", "{s:s, s:s}", "address-family",
+                           "file", "remote-filename", path);
+    json_t *error = json_object_get(wire_reply(scene.owner, id), "error");
+    CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "errno"), "EACCES");
+    (void)wire_call(scene.admin, "make-socket", "{s:s, s:s}", "address-family", "file",
+                    "remote-filename", path);
+    CU_ASSERT_EQUAL(unlink(path), 0);
+    CU_ASSERT_EQUAL(rmdir(directory), 0);
+}
+
 static const struct unit_test tests[] = {
     {"other users are denied every command on a socket", test_others_are_denied},
     {"hello tells the rights", test_rights_are_told},
     {"an administrator may touch every socket", test_admin_may},
     {"lists show what the caller may see", test_lists_show_own},
     {"connections of one user share its sockets", test_same_user_shares},
+    {"the groups of the daemon give no rights", test_groups_of_the_daemon},
 };
 
 UNIT_MAIN(tests)

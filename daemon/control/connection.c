@@ -33,10 +33,9 @@
 #include "proto/message.h"
 
 enum {
-    HELD_MAX = 65536,     /* of a stream, before its reading starts */
-    SPARE_MAX = 262144,   /* larger output memory is not kept for others */
-    COMPACT_SIZE = 65536, /* sent bytes that are worth moving the rest for */
-    REFUSE_SECONDS = 2,   /* a refused client may go on writing for this long */
+    HELD_MAX = 65536, /* of a stream, before its reading starts */
+    TURN_MS = 10,     /* spent on the lines of one client before others have their turn */
+    REFUSE_SECONDS = 2, /* a refused client may go on writing for this long */
 };
 
 /* ---- Facts ----------------------------------------------------------------------------
@@ -121,8 +120,8 @@ static bool is_full(struct connection *connection)
     return connection_queued(connection) >= limit;
 }
 
-/* Bytes that come before the stream they belong to, or before there is room for replies.
- */
+/* Bytes that come before the stream they belong to, before there is room for replies, or
+ * when others have their turn. */
 static void hold(struct connection *connection, const char *bytes, size_t size)
 {
     if (size > 0 && connection->state != CONNECTION_REFUSING &&
@@ -131,8 +130,19 @@ static void hold(struct connection *connection, const char *bytes, size_t size)
     }
 }
 
+/* loop_now_ms() stands still in a round. */
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void take_lines(struct connection *connection, const char *bytes, size_t size)
 {
+    int64_t until = clock_ms() + TURN_MS;
+
     while (connection->state == CONNECTION_OPEN && !is_full(connection)) {
         char *line;
         size_t line_size;
@@ -141,6 +151,9 @@ static void take_lines(struct connection *connection, const char *bytes, size_t 
 
         if (result == FRAME_LINE) {
             dispatch_line(connection, line, line_size);
+            if (clock_ms() >= until) {
+                break; /* what is held is taken in the next round */
+            }
         } else if (result == FRAME_MORE) {
             return;
         } else {
@@ -261,7 +274,8 @@ static void on_end(void *arg, unsigned what)
 
     (void)what;
     CHECK_MAGIC(connection, CONNECTION_MAGIC);
-    if (has_hung_up(connection)) {
+    /* What it has asked before is still done. */
+    if (has_hung_up(connection) && !can_take_held(connection)) {
         connection_gone(connection);
     }
     connection_settle(connection);
@@ -295,6 +309,9 @@ static enum connection_watch wanted_watch(const struct connection *connection)
         break;
     case CONNECTION_STREAMING:
     case CONNECTION_HANDING:
+        if (connection->is_leaving) {
+            return WATCH_NOTHING;
+        }
         reads = connection->held.size < HELD_MAX;
         break;
     case CONNECTION_REFUSING:
@@ -429,20 +446,26 @@ void connection_open(struct loop *loop, int fd, const struct caller *caller)
     connection_settle(connection);
 }
 
-/* Gives back what only a living connection needs. */
-static void strip(struct connection *connection)
+/* Nothing reaches the client any more. */
+static void drop_output(struct connection *connection)
 {
     (void)set_watch(connection, WATCH_NOTHING); /* cannot fail */
     timer_stop(&connection->timer);
-    if (connection->fd >= 0) {
-        close(connection->fd);
-        connection->fd = -1;
-    }
     while (connection->passings != NULL) {
         connection_drop_passing(connection);
     }
     writer_fini(&connection->output);
     connection->n_sent = 0;
+}
+
+/* Gives back what only a living connection needs. */
+static void strip(struct connection *connection)
+{
+    drop_output(connection);
+    if (connection->fd >= 0) {
+        close(connection->fd);
+        connection->fd = -1;
+    }
     frame_fini(&connection->frame);
     buffer_fini(&connection->held);
     session_fini(&connection->session);
@@ -489,19 +512,39 @@ void connection_has_socket_at(struct connection *connection, int worker)
     }
 }
 
+/* The client goes while its connection becomes a raw stream. What it has sent belongs to
+ * that stream: the descriptor goes there all the same, or when the request for it ends.
+ * False: there is no stream to come. */
+static bool leave_to_stream(struct connection *connection)
+{
+    bool is_handing = connection->state == CONNECTION_HANDING;
+
+    if ((!is_handing && connection->state != CONNECTION_STREAMING) ||
+        desk_of(connection->loop)->has_ended) {
+        return false;
+    }
+    if (!connection->is_leaving) {
+        connection->is_leaving = true;
+        /* A client that is still there must not take the stream for its reply. What it
+         * has sent can still be read. */
+        (void)shutdown(connection->fd, SHUT_RDWR);
+        drop_output(connection);
+        call_cancel_all(&connection->calls);
+    }
+    if (is_handing) {
+        drop_output(connection); /* the reply */
+        connection_hand_over_now(connection);
+    }
+    return true;
+}
+
 void connection_gone(struct connection *connection)
 {
-    bool was_handing = connection->state == CONNECTION_HANDING;
-    struct connection_heir heir = connection->heir;
-
-    if (connection->state == CONNECTION_GONE) {
+    if (connection->state == CONNECTION_GONE || leave_to_stream(connection)) {
         return;
     }
     connection->state = CONNECTION_GONE;
     strip(connection);
-    if (was_handing) {
-        connection_hand_over(connection, heir.worker, heir.socket, heir.start);
-    }
     call_cancel_all(&connection->calls);
     for (int i = 0; i < HANDLE_MAX_WORKERS; i++) {
         if ((connection->workers >> i & 1) != 0) {

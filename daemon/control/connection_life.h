@@ -78,6 +78,7 @@ struct connection {
     struct buffer held; /* read, but not yet of use: belongs to a stream, or waits for
                            output to be read */
     bool has_end;       /* the client has shut its writing side */
+    bool is_leaving;    /* the client has gone, its bytes are for a stream to come */
     bool is_busy;       /* a callback works on it, and settles it at its end */
 
     /* Output */

@@ -125,11 +125,16 @@ static bool is_allowed(const struct request *request, struct error *error)
  * answer of another worker, so that it has a limit of its own. */
 static bool has_room(const struct request *request, struct error *error)
 {
+    size_t queue_size = control_limits()->reply_queue_size;
     unsigned limit = control_limits()->requests_in_flight;
     unsigned n = request->connection->calls.n;
     bool is_quick = request->command->thread == THREAD_HOME &&
                     (request->command->flags & COMMAND_WAITS) == 0;
 
+    /* The replies of a batch are sent as one, when the last has come. */
+    if (request->batch != NULL && batch_writer(request->batch)->size >= queue_size) {
+        return error_set_limit(error, "reply-queue-size", (int64_t)queue_size);
+    }
     if (limit == 0 || n < limit || (is_quick && n < 2 * limit)) {
         return true;
     }

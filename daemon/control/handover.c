@@ -44,7 +44,7 @@ static void deliver(struct message *message, struct loop *loop)
     free(handover);
 }
 
-/* `fd`: -1 when the client has gone; then the socket's side only cleans up. */
+/* `fd`: -1 when nothing is left of the client; then the socket's side only cleans up. */
 static void post(struct connection *connection, int fd)
 {
     struct handover *handover = MEM_NEW(struct handover);
@@ -69,14 +69,20 @@ void connection_hand_over(struct connection *connection, int worker, int64_t soc
         connection->state = CONNECTION_HANDING;
         return;
     }
-    buffer_fini(&connection->held);
     post(connection, -1);
 }
 
 void connection_stays(struct connection *connection)
 {
-    if (connection->state == CONNECTION_STREAMING) {
-        connection->state = CONNECTION_OPEN;
+    if (connection->state != CONNECTION_STREAMING) {
+        return;
+    }
+    connection->state = CONNECTION_OPEN;
+    if (connection->is_leaving) {
+        connection_gone(connection);
+    } else if (connection->has_end) {
+        /* The bytes that were held are lines after all; see end_input(). */
+        buffer_add(&connection->held, "\n", 1);
     }
 }
 
