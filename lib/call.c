@@ -11,7 +11,6 @@
 
 #include "lib/internal.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,8 +19,14 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "proto/arena.h"
+#include "proto/error.h"
+#include "proto/parse.h"
 
-enum { NS_PER_S = 1000000000 };
+enum {
+    NS_PER_S = 1000000000,
+    MAX_NESTING = 100, /* of a reply, or of parameters given as text */
+};
 
 /* Longer times than this are no limit: the sum with the clock must not overflow. */
 static const double longest_timeout = 1e9;
@@ -305,16 +310,18 @@ static void deliver(struct sockd *connection, const struct reply *reply)
     call_finish(connection, call, &answer);
 }
 
-json_t *read_json(const char *text, size_t size, size_t flags, bool *no_memory)
+/* Not with jansson's reader, which writes past its buffer when memory runs out, and not
+ * with the hooks of the arena, which are the process's: the arena holds scratch memory
+ * only, and the tree is an ordinary one. */
+json_t *read_json(const char *text, size_t size, struct error *why)
 {
-    json_error_t detail;
+    struct arena arena = {0};
     json_t *json;
 
-    errno = 0;
-    json = json_loadb(text, size, flags | JSON_ALLOW_NUL, &detail);
-    /* jansson does not always say that it was memory; malloc() does. */
-    *no_memory = !json && (json_error_code(&detail) == json_error_out_of_memory ||
-                           errno == ENOMEM);
+    if (!parse_json(text, size, MAX_NESTING, &arena, &json, why))
+        json = NULL;
+    arena_fini(&arena);
+    arena_thread_end(); /* the thread is the program's, and may end without us */
     return json;
 }
 
@@ -331,7 +338,7 @@ static bool take_other_line(struct sockd *connection, const json_t *json)
     const json_t *result = json_object_get(json, "result");
     const json_t *error = json_object_get(json, "error");
     struct reply reply = {.is_error = error != NULL};
-    char *body;
+    struct writer body = {0};
 
     if (!json_is_object(json))
         return bad_line(connection, "a line of the daemon is no JSON object");
@@ -343,33 +350,34 @@ static bool take_other_line(struct sockd *connection, const json_t *json)
 
         (void)fail_reply(&fault, error);
         wire_die(connection, fault.status, 0, fault.message);
+        connection->fault = fault; /* with all that is told of it */
         return false;
     }
     if (!json_is_integer(id) || json_integer_value(id) < 1 || !result == !error)
         return bad_line(connection, "a line of the daemon is no reply");
-    body = json_dumps(error ? error : result, JSON_COMPACT | JSON_ENCODE_ANY);
-    if (!body) {
+    if ((uint64_t)json_integer_value(id) > connection->last_id)
+        return bad_line(connection, "the daemon has answered what was not asked");
+    writer_json(&body, error ? error : result);
+    if (body.failed) {
+        writer_fini(&body);
         wire_die(connection, SOCKD_E_OUT_OF_MEMORY, 0,
                  "no memory for a reply of the daemon");
         return false;
     }
     reply.id = (uint64_t)json_integer_value(id);
-    reply.body = body;
-    reply.size = strlen(body);
-    if (reply.id > connection->last_id) {
-        free(body);
-        return bad_line(connection, "the daemon has answered what was not asked");
-    }
+    reply.body = body.data;
+    reply.size = body.size;
     deliver(connection, &reply);
-    free(body);
+    writer_fini(&body);
     return true;
 }
 
 bool wire_take_line(struct sockd *connection, const char *line, size_t size)
 {
     struct reply reply;
+    struct error why;
     json_t *json;
-    bool is_good, no_memory;
+    bool is_good;
 
     if (split_reply(line, size, &reply)) {
         if (reply.id > connection->last_id || !reply.id)
@@ -377,8 +385,8 @@ bool wire_take_line(struct sockd *connection, const char *line, size_t size)
         deliver(connection, &reply);
         return true;
     }
-    json = read_json(line, size, 0, &no_memory);
-    if (no_memory) {
+    json = read_json(line, size, &why);
+    if (!json && why.id == ERROR_INTERNAL) {
         wire_die(connection, SOCKD_E_OUT_OF_MEMORY, 0,
                  "no memory for a reply of the daemon");
         return false;
@@ -406,9 +414,9 @@ static int read_error(const struct answer *answer, const json_t *json,
 int answer_read(struct sockd *connection, struct answer *answer, json_t **result,
                 char **text, struct sockd_error *error)
 {
+    struct error why;
     json_t *json = NULL;
     int status = answer->status;
-    bool no_memory;
 
     if (answer->is_fault)
         status =
@@ -418,10 +426,11 @@ int answer_read(struct sockd *connection, struct answer *answer, json_t **result
             fail(error, status, "the timeout ran out, and the daemon does not answer");
     else if (status != SOCKD_OK)
         status = fail_memory(error);
-    else if (!(json = read_json(answer->body, answer->size, JSON_DECODE_ANY, &no_memory)))
-        status = no_memory ? fail_memory(error)
-                           : fail(error, SOCKD_E_BAD_REPLY,
-                                  "the body of a reply is no JSON text");
+    else if (!(json = read_json(answer->body, answer->size, &why)))
+        status = why.id == ERROR_INTERNAL
+                     ? fail_memory(error)
+                     : fail(error, SOCKD_E_BAD_REPLY,
+                            "the body of a reply is no JSON text: %s", why.message);
     else if (answer->is_error)
         status = read_error(answer, json, error);
     if (status == SOCKD_OK) {

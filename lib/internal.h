@@ -177,8 +177,10 @@ void call_finish(struct sockd *connection, struct call *call,
 void call_abandon(struct sockd *connection, struct call *call);
 /* Moves the answer out and frees the call, or leaves it to its late reply. Lock held. */
 void call_take(struct sockd *connection, struct call *call, struct answer *answer);
-/* Parses a text; NULL: it is none, or there was no memory. */
-json_t *read_json(const char *text, size_t size, size_t flags, bool *no_memory);
+/* Parses a text; NULL: it is none, or ERROR_INTERNAL: there was no memory. A new
+ * reference. */
+struct error;
+json_t *read_json(const char *text, size_t size, struct error *why);
 /* Reads an answer and frees it. SOCKD_OK: *result is a new reference; `text` (may be
  * NULL) takes the body over. Lock not held. */
 int answer_read(struct sockd *connection, struct answer *answer, json_t **result,

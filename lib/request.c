@@ -12,11 +12,13 @@
 
 #include "lib/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include "lib/fields.h"
+#include "proto/error.h"
 #include "proto/text.h"
 
 static void open_params(struct request *request, struct sockd *connection,
@@ -67,16 +69,19 @@ void request_begin_waiting(struct request *request, struct sockd *connection,
 static void write_params(struct request *request, const char *params)
 {
     struct writer *writer = &request->writer;
-    size_t begin, size = strlen(params);
-    bool no_memory;
-    json_t *json = read_json(params, size, 0, &no_memory);
+    size_t begin = writer->size, size = strlen(params);
+    struct error why = {.id = ERROR_NONE};
+    json_t *json = read_json(params, size, &why);
 
-    if (no_memory)
+    if (why.id == ERROR_INTERNAL)
         request->status = fail_memory(request->error);
     else if (!json_is_object(json))
         request_bad(request, "params", "the JSON text of an object");
+    if (why.id != ERROR_NONE && request->status == SOCKD_E_INVALID_PARAMS &&
+        request->error)
+        (void)snprintf(request->error->message, sizeof(request->error->message),
+                       "params is no JSON text: %s", why.message);
     json_decref(json);
-    begin = writer->size;
     writer_raw(writer, params, size, false);
     for (size_t i = begin; i < writer->size; i++) {
         if (writer->data[i] == '\n' || writer->data[i] == '\r')
@@ -175,6 +180,8 @@ void request_data(struct request *request, const char *name, const void *bytes,
         request_bad(request, name, "bytes, not NULL");
         return;
     }
+    if (!size)
+        bytes = "";
     writer_key(writer, name);
     if (is_better_as_text(bytes, size)) {
         writer_string(writer, bytes, size);

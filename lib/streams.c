@@ -344,8 +344,8 @@ int sockd_write(struct sockd *connection, int64_t socket, const void *data, size
 
             timeout = left > 0 ? (double)left / 1e9 : 0;
         }
-        status =
-            write_piece(connection, socket, bytes + done, n, options, timeout, error);
+        status = write_piece(connection, socket, bytes ? bytes + done : NULL, n, options,
+                             timeout, error);
         if (status == SOCKD_OK)
             done += n;
     } while (status == SOCKD_OK && done < size);
