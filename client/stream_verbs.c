@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/columns.h"
 #include "client/draft.h"
@@ -67,6 +68,15 @@ static bool judge_end(const json_t *description, struct problem *problem)
                 "the stream ended too early");
 }
 
+/* Nobody can tell how the stream has ended. */
+static bool judge_silence(const struct problem *silence, struct problem *problem)
+{
+    if (silence->status == problem_status(error_row(ERROR_NO_SUCH_SOCKET)->code))
+        return fail(problem, ERROR_SOCKET_CLOSED,
+                    "the socket was closed from elsewhere: data may be missing");
+    return problem_system(problem, 0, "the daemon has gone: data may be missing");
+}
+
 bool stream_verbs_copy(struct context *context, struct session *owner, json_int_t socket,
                        struct relay *relay, struct problem *problem)
 {
@@ -82,17 +92,28 @@ bool stream_verbs_copy(struct context *context, struct session *owner, json_int_
 
     /* Its place is behind that of the raw stream: the answer comes when all that was sent
      * is on its way. What it could fail with shows in the description. */
-    struct problem ignored = {0};
+    struct problem ignored = {0}, silence = {0};
     json_t *params = memory_need(json_pack("{s:I}", "socket", socket));
 
     (void)session_call(owner, "finish-output", params, NULL, &ignored);
-    json_t *description = session_call_json(owner, "describe-socket", params, &ignored);
-    bool ok = judge_end(description, problem);
+    json_t *description = session_call_json(owner, "describe-socket", params, &silence);
+    bool ok =
+        description ? judge_end(description, problem) : judge_silence(&silence, problem);
 
     json_decref(description);
     json_decref(params);
     problem_fini(&ignored);
+    problem_fini(&silence);
     return ok;
+}
+
+json_t *stream_verbs_file_name(const char *name)
+{
+    char *here = *name == '/' ? NULL : getcwd(NULL, 0);
+    json_t *path = here ? json_sprintf("%s/%s", here, name) : json_string(name);
+
+    free(here);
+    return path;
 }
 
 void stream_verbs_tell(const char *what, const char *end, const json_t *description)

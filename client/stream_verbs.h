@@ -34,7 +34,7 @@ void stream_verbs_init_relay(const struct context *context, const json_t *params
  * Copies standard input and output by way of a raw stream of the socket, which belongs to
  * `owner`. A second control connection becomes that stream, so that the first can tell
  * how it ended when it is over, and the socket ends with it whatever happens. False:
- * *problem; a connection that was reset is one.
+ * *problem; a connection that was reset is one, and an end that nobody can tell about.
  */
 bool stream_verbs_copy(struct context *context, struct session *owner, json_int_t socket,
                        struct relay *relay, struct problem *problem);
@@ -42,5 +42,8 @@ bool stream_verbs_copy(struct context *context, struct session *owner, json_int_
 /* "sockctl: WHAT HOST port PORT (socket N)" on standard error; `end` is local or remote.
  */
 void stream_verbs_tell(const char *what, const char *end, const json_t *description);
+
+/* The absolute form of a file name, which the daemon wants. New reference. */
+json_t *stream_verbs_file_name(const char *name);
 
 #endif

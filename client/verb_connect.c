@@ -46,7 +46,8 @@ static bool set_destination(json_t *params, const json_t *words, struct problem 
         (void)json_object_set(params, "remote-port", port);
     } else {
         (void)json_object_set_new(params, "address-family", json_string("file"));
-        (void)json_object_set(params, "remote-filename", host);
+        (void)json_object_set_new(params, "remote-filename",
+                                  stream_verbs_file_name(json_string_value(host)));
     }
     return true;
 }

@@ -60,7 +60,7 @@ static void set_address(json_t *params, const json_t *words)
     (void)json_object_set_new(params, "connect", json_string("passive"));
     if (strchr(port, '/')) {
         (void)json_object_set_new(params, "address-family", json_string("file"));
-        (void)json_object_set_new(params, "local-filename", json_string(port));
+        (void)json_object_set_new(params, "local-filename", stream_verbs_file_name(port));
         return;
     }
     long number = strtol(port, &end, 10);

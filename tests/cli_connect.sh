@@ -54,25 +54,39 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 # listens PORT: somebody does.
 listens() { grep -qiE "^ *[0-9]+: [0-9A-F]{8}:$(printf %04X "$1") [0-9A-F]+:0000 0A" /proc/net/tcp; }
 
-# ---- Both directions at once, much data, with nc and socat on the other side
+# ---- Both directions at once, much data, with socat on the other side
 head -c 20000000 /dev/urandom >"$directory/there"
 head -c 20000000 /dev/urandom >"$directory/back"
-for server in nc socat; do
-    port=$(free_port)
-    case $server in
-    nc) nc -N -l 127.0.0.1 "$port" <"$directory/back" >"$directory/received" & ;;
-    socat) socat -t 60 "TCP-LISTEN:$port,bind=127.0.0.1" STDIO <"$directory/back" \
-        >"$directory/received" & ;;
-    esac
-    peer=$!
-    later $peer
-    await "$server" listens "$port"
-    run "$sockctl" connect 127.0.0.1 "$port" <"$directory/there"
-    gives 0
-    wait $peer
-    cmp "$directory/out" "$directory/back" || failed "$server: what came is not what was sent"
-    cmp "$directory/received" "$directory/there" || failed "$server: what was sent did not arrive"
-done
+port=$(free_port)
+socat -t 60 "TCP-LISTEN:$port,bind=127.0.0.1" STDIO <"$directory/back" >"$directory/received" &
+peer=$!
+later $peer
+await socat listens "$port"
+run "$sockctl" connect 127.0.0.1 "$port" <"$directory/there"
+gives 0
+wait $peer
+cmp "$directory/out" "$directory/back" || failed "socat: what came is not what was sent"
+cmp "$directory/received" "$directory/there" || failed "socat: what was sent did not arrive"
+
+# ---- Each direction with nc. Not both at once: nc stops sending when it is told of an end while
+# it still has something to say, whoever its peer is.
+port=$(free_port)
+nc -N -l 127.0.0.1 "$port" <"$directory/back" >/dev/null &
+peer=$!
+later $peer
+await nc listens "$port"
+run "$sockctl" connect --no-input 127.0.0.1 "$port"
+gives 0
+cmp "$directory/out" "$directory/back" || failed "nc: what came is not what was sent"
+port=$(free_port)
+nc -l 127.0.0.1 "$port" </dev/null >"$directory/received" &
+peer=$!
+later $peer
+await nc listens "$port"
+run "$sockctl" connect 127.0.0.1 "$port" <"$directory/there"
+gives 0
+wait $peer
+cmp "$directory/received" "$directory/there" || failed "nc: what was sent did not arrive"
 
 # ---- The end of one direction leaves the other alone
 cat >"$directory/peer.py" <<'END'
