@@ -199,6 +199,9 @@ await "the end of all sockets" no_sockets
 
 # ---- When the daemon goes
 coproc shell { exec "$sockctl" shell 2>&1; }
+# bash forgets its own descriptor as soon as the shell ends, and with it the last line.
+exec {answers}<&"${shell[0]}"
+hear() { read -r -t 60 reply <&"$answers"; }
 tell 'lookup-port http tcp'
 hear
 same "$reply" 80 "answer before the end"

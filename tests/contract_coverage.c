@@ -50,11 +50,12 @@ static void read_records(void)
     const char *source = getenv("SOCKD_SRCDIR");
     struct dirent *entry;
     char path[2048];
-    DIR *directory = folder ? opendir(folder) : NULL;
+    DIR *directory;
 
     if (seen) {
         return;
     }
+    directory = folder ? opendir(folder) : NULL;
     if (!directory || !source) {
         unit_bail_out(
             "SOCKD_BUILDDIR and SOCKD_SRCDIR must say where records and sources are");

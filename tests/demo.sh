@@ -135,7 +135,7 @@ client=
 sockctl ls
 
 say "6. The same page in one line, as with nc"
-printf "\$ printf '%%s' | sockctl connect 127.0.0.1 %s\n" 'GET /hello.txt HTTP/1.0\r\n\r\n' "$port"
+echo "\$ printf 'GET /hello.txt HTTP/1.0\\r\\n\\r\\n' | sockctl connect 127.0.0.1 $port"
 printf 'GET /hello.txt HTTP/1.0\r\n\r\n' | "$build/client/sockctl" connect 127.0.0.1 "$port"
 
 stop_all
@@ -151,7 +151,7 @@ To try next:
   echo '{"jsonrpc":"2.0","id":1,"method":"hello"}' | nc -U -N \$SOCKD_SOCKET
   ./bootstrap check
 
-To run it for good:
+To run it for good, as root:
   make -C $build install && systemd-sysusers && systemctl daemon-reload
   systemctl enable --now sockd
 END
