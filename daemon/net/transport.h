@@ -70,6 +70,9 @@ struct transport {
     /* Instead of transport_explain(). */
     void (*explain)(const struct sock *sock, const struct transport_fault *fault,
                     const char *action, struct error *error);
+
+    /* May the sock go to another thread now? NULL: always. */
+    bool (*may_travel)(const struct sock *sock);
 };
 
 /* `action`: "read", "write". */

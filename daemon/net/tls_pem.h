@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tls_pem.h - PEM texts as OpenSSL's objects, with errors that name the parameter.
+ *
+ * The texts were sent by clients or read from files of the configuration; nothing here
+ * opens a file or asks a terminal for a password. Pure functions; any thread.
+ */
+#ifndef SOCKD_NET_TLS_PEM_H
+#define SOCKD_NET_TLS_PEM_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stddef.h>
+#include "proto/error.h"
+
+/* All certificates of the text, at least one. NULL: *error names `parameter`. */
+STACK_OF(X509) * tls_pem_certificates(const char *text, size_t size,
+                                      const char *parameter, struct error *error);
+/* All revocation lists of the text, at least one. NULL: *error names `parameter`. */
+STACK_OF(X509_CRL) * tls_pem_crls(const char *text, size_t size, const char *parameter,
+                                  struct error *error);
+/* The first private key of the text: PKCS#8, encrypted or not, PKCS#1, SEC 1. `password`
+ * NULL: none. NULL: *error names `parameter`, or certificate-password when that is
+ * missing or wrong. */
+EVP_PKEY *tls_pem_key(const char *text, size_t size, const char *password,
+                      size_t password_size, const char *parameter, struct error *error);
+
+#endif
