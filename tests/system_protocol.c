@@ -388,7 +388,7 @@ static void test_end_behind_a_refused_attach(void)
                          "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\",\"params\":"
                          "{\"socket\":%d}}\n" ASK("2"),
                          HANDLE_MAX_WORKERS * 1000 + i / 2);
-        CU_ASSERT_EQUAL(lines_push(lines, text, (size_t)n), n);
+        CU_ASSERT_EQUAL(lines_push(lines, text, (size_t)n), (size_t)n);
         CU_ASSERT_EQUAL(shutdown(lines_descriptor(lines), SHUT_WR), 0);
         lines_expect_part(lines, "no-such-socket");
         lines_expect(lines, TRUE_FOR("2"));
