@@ -243,6 +243,26 @@ void session_cancel_on_interrupt(struct session *session)
     session->cancels = true;
 }
 
+bool session_await_input(int fd)
+{
+    sigset_t interrupt, before;
+
+    (void)sigemptyset(&interrupt);
+    (void)sigaddset(&interrupt, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &interrupt, &before);
+    while (!was_interrupted) {
+        struct pollfd waited = {.fd = fd, .events = POLLIN};
+
+        if (ppoll(&waited, 1, NULL, &before) >= 0 || errno != EINTR)
+            break;
+    }
+    bool has_input = !was_interrupted;
+
+    was_interrupted = 0;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return has_input;
+}
+
 /* ---- Raw streams
  * -------------------------------------------------------------------------- */
 

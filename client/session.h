@@ -37,6 +37,10 @@ json_t *session_parse(const char *text, struct problem *problem);
  * people at a prompt. */
 void session_cancel_on_interrupt(struct session *session);
 
+/* Waits until a read of `fd` would not wait. False: SIGINT came instead; it is not lost
+ * when it comes just before the wait. After session_cancel_on_interrupt() only. */
+bool session_await_input(int fd);
+
 /* The connection becomes the raw stream of a socket: attach. It is used up; only
  * session_close() is left. -1: *problem. The caller closes the descriptor. */
 int session_attach(struct session *session, json_int_t socket, bool is_kept,

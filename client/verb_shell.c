@@ -216,6 +216,11 @@ static bool read_line(struct shell *shell, struct draft *line)
     ssize_t size;
 
     do {
+        if (shell->context.has_prompt && !session_await_input(fileno(shell->input))) {
+            size = -1;
+            errno = EINTR;
+            break;
+        }
         errno = 0;
         size = getline(&part, &room, shell->input);
         if (size > 0) {
