@@ -17,7 +17,8 @@
 #include "proto/describe.h"
 
 /* What a client can count on beyond the commands that rpc.discover lists. */
-static const char *const features[] = {"attach", "batch", "cancel", "descriptor-passing"};
+static const char *const features[] = {"attach", "batch", "cancel", "descriptor-passing",
+                                       "sni",    "tls"};
 
 static void write_limits(struct writer *writer)
 {
