@@ -235,6 +235,7 @@ static void free_memory(struct sock *sock)
 {
     sock->magic = 0;
     free(sock->name);
+    free(sock->remote_name);
     free(sock->local_filename);
     free(sock->remote_filename);
     free(sock);
