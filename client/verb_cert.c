@@ -215,17 +215,32 @@ static char *verdict_text(const struct finding *finding)
     return draft_take(&text);
 }
 
-static void print_finding(const struct finding *finding)
+/* "example.org (192.0.2.1) port 443" */
+static void print_peer(const struct finding *finding, const json_t *words)
 {
-    char *facts = tls_verbs_facts(json_object_get(finding->description, "tls"));
+    char *name = columns_cell_text(json_object_get(words, "host"));
     char *host = columns_cell_text(json_object_get(finding->description, "remote-host"));
     char *port = columns_cell_text(json_object_get(finding->description, "remote-port"));
+
+    (void)printf("%s", name);
+    if (*host && strcmp(name, host) != 0)
+        (void)printf(" (%s)", host);
+    (void)printf(" port %s: ", port);
+    free(name);
+    free(host);
+    free(port);
+}
+
+static void print_finding(const struct finding *finding, const json_t *words)
+{
+    char *facts = tls_verbs_facts(json_object_get(finding->description, "tls"));
     char *verdict = verdict_text(finding);
     const json_t *certificate = json_object_get(finding->peer, "certificate");
     size_t i;
     const json_t *other;
 
-    (void)printf("%s port %s: %s\nverdict: %s\n", host, port, facts, verdict);
+    print_peer(finding, words);
+    (void)printf("%s\nverdict: %s\n", facts, verdict);
     if (json_is_object(certificate))
         print_certificate("certificate", certificate);
     json_array_foreach(json_object_get(finding->peer, "chain"), i, other)
@@ -233,8 +248,6 @@ static void print_finding(const struct finding *finding)
         print_certificate("issued by", other);
     }
     free(facts);
-    free(host);
-    free(port);
     free(verdict);
 }
 
@@ -282,7 +295,7 @@ static int run_cert(struct context *context, struct args *args, struct problem *
         else if (json_is_true(json_object_get(args->params, "pem")))
             print_pems(finding.peer);
         else
-            print_finding(&finding);
+            print_finding(&finding, args->params);
         if (is_bad(&finding))
             status = problem_status(error_row(ERROR_CERTIFICATE_VERIFY_FAILED)->code);
     }
