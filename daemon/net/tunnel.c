@@ -21,6 +21,8 @@
 #include "daemon/base/mailbox.h"
 #include "daemon/base/placement.h"
 #include "daemon/net/endpoint.h"
+#include "daemon/net/tls_choice.h"
+#include "daemon/net/tls_context.h"
 #include "daemon/net/tunnel_link.h"
 
 enum {
@@ -48,6 +50,10 @@ void tunnel_plan_fini(struct tunnel_plan *plan)
     }
     free(plan->texts);
     free(plan->targets);
+    free(plan->client_names);
+    tls_choice_unref(plan->choice);
+    tls_context_unref(plan->server);
+    tls_context_unref(plan->client);
     *plan = (struct tunnel_plan){0};
 }
 
