@@ -68,7 +68,8 @@ static bool say_farewell(struct sock *sock)
 static void drain(struct sock *sock)
 {
     for (unsigned n_left = DRAIN_BUDGET; n_left > 0; n_left--) {
-        if (sock->fd < 0 || !transport_discard(sock->fd, stream_scratch(), STREAM_PIECE)) {
+        if (sock->fd < 0 ||
+            !transport_discard(sock->fd, stream_scratch(), STREAM_PIECE)) {
             return;
         }
     }
@@ -146,6 +147,16 @@ void stream_open(struct sock *sock)
     stream->transport = &transport_plain;
     sock->as.stream = stream;
     sock_become(sock, &stream_kind, SOCK_STATE_OPEN);
+}
+
+void stream_has_session(struct sock *sock)
+{
+    struct stream *stream = sock->as.stream;
+
+    CHECK(stream->session != NULL && stream->decoder == NULL);
+    buffer_fini(&stream->input);
+    stream->epoch++;
+    sock_run_later(sock); /* for those who watch */
 }
 
 struct stream *stream_of(struct sock *sock, struct error *error)
