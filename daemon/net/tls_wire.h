@@ -30,7 +30,7 @@ enum {
     TLS_BATCH_SIZE = 128 * 1024, /* plain bytes sealed for one send */
     /* Records that wait for the kernel, above which nothing is received any more: what
      * the peer sends could make us answer. A batch is below it. */
-    TLS_UNSENT_LIMIT = 96 * 1024,
+    TLS_UNSENT_LIMIT = 192 * 1024,
 };
 
 struct tls_bytes {

@@ -25,7 +25,8 @@
 #include "daemon/net/sock.h"
 
 struct tls_choice;
-struct tls_context;
+struct tls_offer;
+struct tls_published;
 
 /* Where it listens. */
 struct tunnel_listen {
@@ -50,14 +51,14 @@ struct tunnel_plan {
     unsigned max_connections; /* 0: no limit */
     struct bridge_rules rules;
     double handshake; /* seconds until a connection has said who it is, and a target */
-    unsigned accept_proxy;      /* versions of the header that must come; 0: none comes */
-    unsigned send_proxy;        /* version of the header that is sent; 0: none */
-    struct tls_context *server; /* TLS with those who come; NULL: plain. Counted */
-    struct tls_choice *choice;  /* of several, by the name they ask for; NULL: of one */
-    struct tls_context *client; /* TLS with the targets; NULL: plain. Counted */
-    bool allows_truncation;     /* on both sides */
-    const char **client_names;  /* of which their certificate must have one */
-    unsigned n_client_names;    /* 0: any */
+    unsigned accept_proxy;    /* versions of the header that must come; 0: none comes */
+    unsigned send_proxy;      /* version of the header that is sent; 0: none */
+    struct tls_offer *server; /* TLS with those who come, used at home only; NULL:
+                                 plain */
+    struct tls_published *client; /* TLS with the targets; NULL: plain */
+    bool allows_truncation;       /* on both sides */
+    const char **client_names;    /* of which their certificate must have one */
+    unsigned n_client_names;      /* 0: any */
 };
 /* A copy of the text, or of bytes, that lives as long as the plan; NULL for NULL. */
 const char *tunnel_plan_keep(struct tunnel_plan *plan, const char *text, size_t size);

@@ -19,7 +19,11 @@
 /* What is read of a header at once, at most. */
 enum { HEADER_PIECE = 512 };
 
-void tunnel_front_fini(struct tunnel_front *front) { buffer_fini(&front->bytes); }
+void tunnel_front_fini(struct tunnel_front *front)
+{
+    buffer_fini(&front->bytes);
+    tls_choice_unref(front->choice);
+}
 
 bool tunnel_front_asks(const struct tunnel_plan *plan)
 {
@@ -71,8 +75,8 @@ static bool open_session(struct tunnel_front *front, const struct tunnel_plan *p
 {
     struct buffer *input = &sock->as.stream->input; /* what came behind the header */
     struct tls_session_spec spec = {
-        .context = plan->server,
-        .choice = plan->choice,
+        .context = tls_choice_default(front->choice),
+        .choice = front->choice,
         .handshake_seconds = plan->handshake,
         .allows_truncation = plan->allows_truncation,
         .received = buffer_bytes(input),
@@ -164,7 +168,7 @@ enum op_result tunnel_front_advance(struct tunnel_front *front,
             return result;
         }
     }
-    if (plan->server != NULL) {
+    if (front->choice != NULL) {
         if (!front->has_session && !open_session(front, plan, sock, error)) {
             return OP_FAILED;
         }

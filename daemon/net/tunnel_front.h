@@ -13,6 +13,7 @@
 #include "daemon/net/proxy_header.h"
 #include "daemon/net/sock.h"
 
+struct tls_choice;
 struct tunnel_plan;
 
 /* All zero at the beginning. Owner: the link. */
@@ -20,8 +21,9 @@ struct tunnel_front {
     struct buffer bytes; /* of the header */
     bool has_header;
     struct proxy_header header;
-    bool has_session; /* of TLS */
-    bool is_known;    /* all of it was good */
+    struct tls_choice *choice; /* for the session; NULL: none is wanted */
+    bool has_session;          /* of TLS */
+    bool is_known;             /* all of it was good */
 };
 void tunnel_front_fini(struct tunnel_front *front);
 

@@ -24,6 +24,9 @@
 #include "daemon/base/log.h"
 #include "daemon/net/endpoint.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_choice.h"
+#include "daemon/net/tls_context.h"
+#include "daemon/net/tls_offer.h"
 #include "daemon/net/tls_session.h"
 #include "daemon/net/tunnel.h"
 #include "daemon/net/tunnel_front.h"
@@ -289,24 +292,30 @@ static bool open_session(struct link *link, struct error *error)
     const struct tunnel_plan *plan = &link->tunnel->plan;
     const struct dial_end *remote = &plan->targets[link->opening->target].remote;
     char host[IPADDR_TEXT_SIZE], port[8];
+    struct tls_context *context;
+
+    if (stream_output_buffered(link->back) > 0) {
+        return error_set(error, ERROR_CONNECTION_ABORTED,
+                         "the target did not take the PROXY header");
+    }
+    context = tls_published_get(plan->client);
+    ipaddr_format(&remote->ip, host);
+    (void)snprintf(port, sizeof port, "%u", remote->port);
     struct tls_session_spec spec = {
-        .context = plan->client,
-        .host = remote->name != NULL ? remote->name
-                : remote->has_host   ? host
-                                     : NULL,
+        .context = context,
+        .host = remote->name != NULL ? remote->name : host,
         .place = port,
         .handshake_seconds = plan->handshake,
         .allows_truncation = plan->allows_truncation,
     };
 
-    if (stream_output_buffered(link->back) >
-        0) { /* else it would become part of the session */
-        return error_set(error, ERROR_CONNECTION_ABORTED,
-                         "the target did not take the PROXY header");
+    if (!remote->has_host) { /* a socket file */
+        spec.host = NULL;
     }
-    ipaddr_format(&remote->ip, host);
-    (void)snprintf(port, sizeof port, "%u", remote->port);
-    return tls_session_open(link->back, &spec, error);
+    bool is_done = tls_session_open(link->back, &spec, error);
+
+    tls_context_unref(context);
+    return is_done;
 }
 
 static void connected(void *arg, const struct error *error)
@@ -498,13 +507,15 @@ static void refuse(struct tunnel *tunnel, const struct error *error)
     tunnel_has_room(tunnel);
 }
 
-void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *accepted)
+void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *accepted,
+                       struct tls_choice *choice)
 {
     struct error error;
     struct sock *front = make_front(&tunnel->plan, accepted, &error);
 
     if (front == NULL) {
         refuse(tunnel, &error);
+        tls_choice_unref(choice);
         return;
     }
     struct link *link = MEM_NEW(struct link);
@@ -520,6 +531,7 @@ void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *ac
     }
     links = link;
     opening->link = link;
+    opening->who.choice = choice;
     opening->front.name = "make-tunnel";
     opening->front.advance = front_advance;
     opening->front.done = front_done;
