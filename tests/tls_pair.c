@@ -9,8 +9,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "tests/harness.h"
 #include "tests/unit.h"
 #include "tests/wire.h"
 
@@ -126,6 +128,70 @@ json_t *tls_again(const char *role, json_t *params, const struct tls_peer_spec *
 {
     pair_open(NULL);
     return secure(role, params, peer);
+}
+
+/* ---- For programs ---- */
+
+static int64_t listener;
+
+int tls_listen(json_t *more)
+{
+    json_t *params = json_pack("{s:s, s:s, s:i}", "connect", "passive", "local-host",
+                               "127.0.0.1", "local-port", 0);
+
+    if (more != NULL) {
+        json_object_update(params, more);
+        json_decref(more);
+    }
+    json_t *made = wire_call(pair.wire, "make-socket", "o", params);
+    listener = wire_int(made, "socket");
+    return (int)wire_int(made, "local-port");
+}
+
+void tls_accept_plain(void)
+{
+    pair.sock = wire_int(
+        wire_call(pair.wire, "accept-connection", "{s:I}", "socket", listener), "socket");
+    pair.peer = -1;
+}
+
+void tls_connect_plain(int port)
+{
+    pair.sock = wire_int(wire_call(pair.wire, "make-socket", "{s:s, s:i}", "remote-host",
+                                   "127.0.0.1", "remote-port", port),
+                         "socket");
+    pair.peer = -1;
+}
+
+json_t *tls_shake(void)
+{
+    return json_object_get(
+        wire_call(pair.wire, "ssl-do-handshake", "{s:I}", "socket", pair.sock), "tls");
+}
+
+json_t *tls_accept(json_t *params)
+{
+    tls_accept_plain();
+    tls_wrap("server", params);
+    return tls_shake();
+}
+
+json_t *tls_connect(int port, json_t *params)
+{
+    tls_connect_plain(port);
+    tls_wrap("client", params);
+    return tls_shake();
+}
+
+const char *tls_write_files(void)
+{
+    const char *directory = harness_directory(pair.harness);
+
+    free(cert_write(directory, "root.pem", tls_tree.root->pem));
+    free(cert_write(directory, "leaf.pem", tls_tree.leaf->pem));
+    free(cert_write(directory, "chain.pem", tls_tree.chain));
+    free(cert_write(directory, "key.pem", tls_tree.leaf->key_pem));
+    return directory;
 }
 
 /* ---- Looking ---- */

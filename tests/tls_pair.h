@@ -47,6 +47,23 @@ json_t *tls_start(const char *role, json_t *params, const struct tls_peer_spec *
 /* The same on another pair of the daemon that runs, in the place of the present one. */
 json_t *tls_again(const char *role, json_t *params, const struct tls_peer_spec *peer);
 
+/* For peers that are programs; pair.sock is then the socket that was accepted or
+ * connected, and there is no pair.peer. A port that the daemon listens on (`more` NULL:
+ * without further parameters of make-socket); the next connection of it, with
+ * make-ssl-server-stream and the handshake; a connection with make-ssl-client-stream and
+ * the handshake. The latter two answer the `tls` of the description. */
+int tls_listen(json_t *more);
+json_t *tls_accept(json_t *params);
+json_t *tls_connect(int port, json_t *params);
+/* The same without TLS, yet. */
+void tls_accept_plain(void);
+void tls_connect_plain(int port);
+/* Does the handshake of pair.sock, whose peer does it by itself. */
+json_t *tls_shake(void);
+/* Writes root.pem, leaf.pem, chain.pem and key.pem; the directory, which ends with the
+ * daemon. */
+const char *tls_write_files(void);
+
 /* What describe-socket says in `tls`. */
 json_t *tls_facts(void);
 /* A word both ways. */
