@@ -231,7 +231,7 @@ static bool can_connect(void *name)
 static bool start_nginx(void)
 {
     static const char module[] = "/usr/lib/nginx/modules/ngx_mail_module.so";
-    char config[2000], path[400];
+    char config[4000], path[400];
 
     if (program_find("nginx") == NULL) {
         return false;
