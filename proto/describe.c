@@ -100,8 +100,8 @@ static const struct {
 /* Types whose schema is fixed: the name of a component, or a plain type of JSON schema.
  */
 static const char *const component_of[VALUE_INCLUDE + 1] = {
-    [VALUE_HANDLE] = "handle",   [VALUE_HOST] = "host", [VALUE_PORT] = "port",
-    [VALUE_ADDRESS] = "address", [VALUE_IPV6] = "ipv6", [VALUE_ID] = "id",
+    [VALUE_HANDLE] = "handle",       [VALUE_HOST] = "host",   [VALUE_PORT] = "port",
+    [VALUE_ADDRESS] = "address",     [VALUE_IPV6] = "ipv6",   [VALUE_ID] = "id",
     [VALUE_REFERENCE] = "reference", [VALUE_PAIRS] = "pairs",
 };
 static const char *const plain_type_of[VALUE_INCLUDE + 1] = {

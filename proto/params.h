@@ -36,7 +36,7 @@ bool params_has(const struct params *params, enum param_id id);
 /* The value, or the default. */
 const struct value *params_value(const struct params *params, enum param_id id);
 bool params_bool(const struct params *params, enum param_id id);
-int64_t params_int(const struct params *params, enum param_id id); /* INT, HANDLE */
+int64_t params_int(const struct params *params, enum param_id id);   /* INT, HANDLE */
 unsigned params_word(const struct params *params, enum param_id id); /* ENUM, SWITCH,
                                                                         IPV6 */
 /* Negative when absent and without default: no limit. */

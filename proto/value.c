@@ -528,8 +528,8 @@ bool value_check(struct value *value, const struct param_row *row, json_t *json,
 bool value_is_plain(const struct value *value)
 {
     static const bool is_plain[VALUE_INCLUDE + 1] = {
-        [VALUE_BOOL] = true, [VALUE_INT] = true,    [VALUE_SECONDS] = true,
-        [VALUE_ENUM] = true, [VALUE_SWITCH] = true, [VALUE_IPV6] = true,
+        [VALUE_BOOL] = true,   [VALUE_INT] = true,    [VALUE_SECONDS] = true,
+        [VALUE_ENUM] = true,   [VALUE_SWITCH] = true, [VALUE_IPV6] = true,
         [VALUE_HANDLE] = true,
     };
 

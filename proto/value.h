@@ -22,20 +22,20 @@ struct params;
 
 enum value_type {
     VALUE_BOOL,
-    VALUE_INT,     /* min..max */
-    VALUE_SECONDS, /* number, fractions allowed, not negative unless min says so */
-    VALUE_STRING,  /* UTF-8 text, may hold NUL only where said */
-    VALUE_ENUM,    /* one of the words of `spec` */
-    VALUE_SWITCH,  /* one of the words of `spec`, of which "false" and "true" are the
-                      booleans: "false|optional|required" */
-    VALUE_IPV6,    /* false, true or "ipv6": `word` is an enum value_ipv6 */
-    VALUE_DATA,    /* bytes: a string in the `encoding` given beside it (utf-8, base64,
-                      latin-1) */
-    VALUE_FILE,    /* text, as STRING, that people keep in files: a command line or a
-                      configuration gives the name of one. `spec`: "file" all of it;
-                      "directory" the certificates in it; "line" its first line, a secret */
-    VALUE_HANDLE,  /* positive integer below 2^53 */
-    VALUE_HANDLES, /* list of handles */
+    VALUE_INT,        /* min..max */
+    VALUE_SECONDS,    /* number, fractions allowed, not negative unless min says so */
+    VALUE_STRING,     /* UTF-8 text, may hold NUL only where said */
+    VALUE_ENUM,       /* one of the words of `spec` */
+    VALUE_SWITCH,     /* one of the words of `spec`, of which "false" and "true" are the
+                         booleans: "false|optional|required" */
+    VALUE_IPV6,       /* false, true or "ipv6": `word` is an enum value_ipv6 */
+    VALUE_DATA,       /* bytes: a string in the `encoding` given beside it (utf-8, base64,
+                         latin-1) */
+    VALUE_FILE,       /* text, as STRING, that people keep in files: a command line or a
+                         configuration gives the name of one. `spec`: "file" all of it;
+                         "directory" the certificates in it; "line" its first line, a secret */
+    VALUE_HANDLE,     /* positive integer below 2^53 */
+    VALUE_HANDLES,    /* list of handles */
     VALUE_REFERENCE,  /* handle of an object of the kind `spec`, or its name */
     VALUE_REFERENCES, /* list of these; one by itself is a list of one */
     VALUE_HOST,    /* name, dotted or colon form, 32-bit integer, {"ipv6", "scope-id"} */
@@ -93,8 +93,8 @@ struct value {
         bool boolean;
         int64_t integer; /* INT, HANDLE, and 32-bit addresses */
         double seconds;
-        unsigned word; /* ENUM, SWITCH: index into the words of spec; IPV6: enum
-                          value_ipv6 */
+        unsigned word;          /* ENUM, SWITCH: index into the words of spec; IPV6: enum
+                                   value_ipv6 */
         struct value_text text; /* STRING, FILE, DATA (decoded bytes) */
         struct value_reference reference;
         struct value_host host;
@@ -137,9 +137,9 @@ bool value_check(struct value *value, const struct param_row *row, json_t *json,
 bool value_is_plain(const struct value *value);
 
 /* Turns command-line text into the JSON that value_check() takes: "yes" -> true, "10" ->
- * 10, "a,b" -> ["a","b"], JSON texts for OBJECT and JSON. That of a FILE is taken for what
- * the file holds: whoever may read the file does that before. NULL: *error says why. New
- * reference. */
+ * 10, "a,b" -> ["a","b"], JSON texts for OBJECT and JSON. That of a FILE is taken for
+ * what the file holds: whoever may read the file does that before. NULL: *error says why.
+ * New reference. */
 json_t *value_from_text(const struct param_row *row, const char *text,
                         struct error *error);
 

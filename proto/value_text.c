@@ -116,7 +116,8 @@ void value_describe(const struct param_row *row, char *text, size_t size)
     else if (row->type == VALUE_HANDLES)
         describe_bounds(row, "a list of handles", "with", " members", text, size);
     else if (row->type == VALUE_REFERENCES)
-        describe_bounds(row, "a list of handles and names", "with", " members", text, size);
+        describe_bounds(row, "a list of handles and names", "with", " members", text,
+                        size);
     else if (row->type == VALUE_STRINGS)
         describe_bounds(row, "a list of strings", "with", " members", text, size);
     else if (row->type == VALUE_ENDPOINTS)

@@ -102,6 +102,9 @@ static void connected(void *arg, const struct error *error)
         if (make->plan.remote_path != NULL) {
             sock->remote_filename = mem_copy_text(make->plan.remote_path);
         }
+        if (make->plan.remote.name != NULL) {
+            sock->remote_name = mem_copy_text(make->plan.remote.name);
+        }
         stream_open(sock);
     }
     make_end(make, error);

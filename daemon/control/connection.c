@@ -27,6 +27,7 @@
 #include "daemon/base/mailbox.h"
 #include "daemon/base/quota.h"
 #include "daemon/control/connection_life.h"
+#include "daemon/control/contexts.h"
 #include "daemon/control/desk.h"
 #include "daemon/control/limits.h"
 #include "daemon/net/sock.h"
@@ -474,6 +475,7 @@ static void strip(struct connection *connection)
     frame_fini(&connection->frame);
     buffer_fini(&connection->held);
     session_fini(&connection->session);
+    contexts_close_client(connection->caller.client);
     handle_remove(loop_handles(connection->loop), connection->caller.client);
     quota_give(QUOTA_CONNECTIONS, connection->caller.uid);
     desk_load_add((unsigned)loop_number(connection->loop), -1);

@@ -235,6 +235,7 @@ static void free_memory(struct sock *sock)
 {
     sock->magic = 0;
     free(sock->name);
+    free(sock->remote_name);
     free(sock->local_filename);
     free(sock->remote_filename);
     free(sock);
@@ -314,7 +315,13 @@ int sock_enter_loop(struct sock *sock)
     join_owner(sock);
     placement_add((unsigned)loop_number(sock->loop), 1);
     sock->can_read = sock->can_write = true;
-    return watch(sock, sock->fd);
+    int status = watch(sock, sock->fd);
+
+    /* What was known of its readiness has stayed behind. */
+    if (status == 0 && sock->kind->ready != NULL) {
+        sock->kind->ready(sock, IO_READ | IO_WRITE);
+    }
+    return status;
 }
 
 void sock_discard(struct sock *sock)

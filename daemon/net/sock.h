@@ -172,6 +172,7 @@ struct sock {
     struct sock_owner owner;
     struct sock *owner_next, **owner_link; /* the other sockets of the same client here */
     char *name;
+    char *remote_name; /* the host as it was asked for; NULL: by address, or not by us */
     char *local_filename, *remote_filename; /* file family; NULL: none */
     double read_timeout, write_timeout;     /* seconds, of socket-control; 0: none */
     uint64_t bytes_read, bytes_written;
