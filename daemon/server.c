@@ -34,6 +34,7 @@
 #include "daemon/base/users.h"
 #include "daemon/config.h"
 #include "daemon/control/connection_life.h"
+#include "daemon/context_sections.h"
 #include "daemon/control/contexts.h"
 #include "daemon/control/credentials.h"
 #include "daemon/control/desk.h"
@@ -43,7 +44,6 @@
 #include "daemon/net/dns.h"
 #include "daemon/net/sock.h"
 #include "daemon/net/stream.h"
-#include "daemon/net/tls_library.h"
 #include "daemon/notify.h"
 #include "daemon/pool.h"
 #include "daemon/resolver_thread.h"
@@ -339,10 +339,10 @@ static bool prepare(void)
         .cache_size = (size_t)config_number(server.config, CONFIG_DNS_CACHE_SIZE),
     });
     jobs_start(number(CONFIG_JOB_THREADS));
-    tls_library_start();
-    if (!tls_library_guard()) {
-        log_line(LOG_DAEMON, LOG_LEVEL_WARN,
-                 "Core files and debuggers can't be kept away from the keys.");
+    char why[CONFIG_WHY_SIZE];
+
+    if (!context_sections_read(server.config, why)) {
+        return failed("cannot start", why);
     }
     return set_admin_group() && open_listener();
 }

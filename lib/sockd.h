@@ -990,6 +990,7 @@ struct sockd_limits { /* 0: none */
     double reply_timeout;
     int64_t input_buffer_size, output_buffer_size;
     double close_timeout;
+    int64_t contexts, contexts_per_user, handshakes;
 };
 /* A control connection. */
 struct sockd_client {

@@ -18,7 +18,7 @@
 
 /* What a client can count on beyond the commands that rpc.discover lists. */
 static const char *const features[] = {"attach", "batch", "cancel", "descriptor-passing",
-                                       "sni",    "tls"};
+                                       "tls",    "sni"};
 
 static void write_limits(struct writer *writer)
 {

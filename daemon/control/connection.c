@@ -218,6 +218,9 @@ static void on_input(void *arg, unsigned what)
     if (n > 0) {
         connection->bytes_in += (uint64_t)n;
         take_input(connection, scratch, (size_t)n);
+        if (connection->frame.size > 0) {
+            explicit_bzero(scratch, (size_t)n); /* who knows what the line will be */
+        }
     } else if (n == 0) {
         end_input(connection);
     } else {

@@ -208,6 +208,18 @@ static struct entry *entry_new(const struct context_spec *spec,
     return entry;
 }
 
+/* The number is all that is wanted of the table of the worker. */
+static int64_t new_handle(struct loop *loop)
+{
+    if (loop == NULL) {
+        return (int64_t)n_entries + 1;
+    }
+    int64_t handle = handle_add(loop_handles(loop), HANDLE_CONTEXT, &entries);
+
+    handle_remove(loop_handles(loop), handle);
+    return handle;
+}
+
 int64_t contexts_add(struct loop *loop, const struct context_spec *spec,
                      struct tls_context *context, struct tls_config *config,
                      struct error *error)
@@ -218,10 +230,8 @@ int64_t contexts_add(struct loop *loop, const struct context_spec *spec,
         (void)error_set_limit(error, name, limit);
         return 0;
     }
-    /* The number is all that is wanted of the table of the worker. */
-    int64_t handle = handle_add(loop_handles(loop), HANDLE_CONTEXT, &entries);
+    int64_t handle = new_handle(loop);
 
-    handle_remove(loop_handles(loop), handle);
     pthread_mutex_lock(&lock);
     bool is_free = spec->name == NULL ||
                    is_name_free(spec->name, spec->owner.uid, spec->is_configured, error);

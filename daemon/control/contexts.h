@@ -51,8 +51,9 @@ void context_view_fini(struct context_view *view);
 bool contexts_check_name(const char *name, uid_t uid, bool is_configured,
                          struct error *error);
 /* Puts one in; the handle is a number of `loop`, whose thread is running or has not
- * started. Takes over the reference to the context, and *config with what it points to.
- * 0: *error, a limit is reached or the name is taken; nothing was taken over. */
+ * started; NULL: nobody runs, the configuration is only checked. Takes over the reference
+ * to the context, and *config with what it points to. 0: *error, a limit is reached or
+ * the name is taken; nothing was taken over. */
 int64_t contexts_add(struct loop *loop, const struct context_spec *spec,
                      struct tls_context *context, struct tls_config *config,
                      struct error *error);

@@ -23,6 +23,7 @@
 #include "daemon/net/endpoint.h"
 #include "daemon/net/sock.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_lobby.h"
 #include "daemon/net/tls_session.h"
 #include "proto/ipaddr.h"
 #include "proto/writer.h"
@@ -284,6 +285,13 @@ void description_write_more(struct writer *writer, const struct sock *sock)
     write_pending(writer, sock);
     if (is_active_stream(sock)) {
         write_stream(writer, sock);
+    }
+    const struct tls_lobby *lobby = tls_lobby_of(sock);
+
+    if (lobby != NULL) {
+        writer_result_int(writer, FIELD_RUNTIME_HANDSHAKES, tls_lobby_under_way(lobby));
+        writer_result_int(writer, FIELD_RUNTIME_HANDSHAKES_FAILED,
+                          (int64_t)tls_lobby_failed(lobby));
     }
     write_last_error(writer, sock);
     writer_end_object(writer);
