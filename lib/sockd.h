@@ -1108,6 +1108,7 @@ struct sockd_make_tunnel_options {
     int64_t client_context;
     const char *client_context_name;
     int allow_truncation; /* flag: an end without the farewell of TLS is clean */
+    const char *const *client_names; /* of their certificates; ended by NULL */
 };
 #define SOCKD_MAKE_TUNNEL_OPTIONS_INIT                                                   \
     {                                                                                    \

@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "daemon/base/check.h"
+#include "daemon/control/contexts.h"
 #include "daemon/control/make_plan.h"
 #include "daemon/control/request.h"
 #include "daemon/net/endpoint.h"
+#include "daemon/net/tls_offer.h"
 #include "daemon/net/tunnel.h"
 
 /* The parameters of one end; they must be those of a stream. */
@@ -119,6 +121,56 @@ static bool read_ends(struct tunnel_plan *plan, const struct params *params,
     return true;
 }
 
+/* The contexts, and what is asked of the certificates of those who come. */
+static bool read_tls(struct tunnel_plan *plan, const struct params *params,
+                     const struct caller *caller, struct error *error)
+{
+    const struct value *server = params_value(params, PARAM_MAKE_TUNNEL_SERVER_CONTEXT),
+                       *client = params_value(params, PARAM_MAKE_TUNNEL_CLIENT_CONTEXT);
+
+    if (params_has(params, PARAM_MAKE_TUNNEL_SERVER_CONTEXT)) {
+        plan->server = contexts_offer(server, caller, "server-context", error);
+        if (plan->server == NULL) {
+            return false;
+        }
+    }
+    if (params_has(params, PARAM_MAKE_TUNNEL_CLIENT_CONTEXT)) {
+        plan->client = contexts_find(&client->reference, caller, error);
+        if (plan->client == NULL) {
+            return false;
+        }
+        struct tls_context *context = tls_published_get(plan->client);
+        bool is_clients = tls_context_role(context) == TLS_CLIENT;
+        tls_context_unref(context);
+        if (!is_clients) {
+            return error_set_parameter(error, "client-context", "a context for clients");
+        }
+    }
+    plan->allows_truncation = params_bool(params, PARAM_MAKE_TUNNEL_ALLOW_TRUNCATION);
+    return true;
+}
+
+static bool read_names(struct tunnel_plan *plan, const struct params *params,
+                       struct error *error)
+{
+    const struct value *names = params_value(params, PARAM_MAKE_TUNNEL_CLIENT_NAMES);
+
+    if (!params_has(params, PARAM_MAKE_TUNNEL_CLIENT_NAMES)) {
+        return true;
+    }
+    if (plan->server == NULL) {
+        return error_set_parameter(error, "client-names",
+                                   "nothing without server-context");
+    }
+    plan->client_names = mem_new(names->strings.n * sizeof *plan->client_names);
+    for (size_t i = 0; i < names->strings.n; i++) {
+        const struct value_text *name = &names->strings.items[i];
+        plan->client_names[plan->n_client_names++] =
+            tunnel_plan_keep(plan, name->text, name->size);
+    }
+    return true;
+}
+
 static double limit(const struct params *params, enum param_id id)
 {
     double seconds = params_seconds(params, id);
@@ -142,7 +194,8 @@ bool tunnel_plan_read(struct tunnel_plan *plan, const struct params *params,
         .accept_proxy = versions[params_word(params, PARAM_MAKE_TUNNEL_ACCEPT_PROXY)],
         .send_proxy = versions[params_word(params, PARAM_MAKE_TUNNEL_SEND_PROXY)],
     };
-    if (!read_ends(plan, params, caller, error)) {
+    if (!read_ends(plan, params, caller, error) ||
+        !read_tls(plan, params, caller, error) || !read_names(plan, params, error)) {
         tunnel_plan_fini(plan);
         return false;
     }

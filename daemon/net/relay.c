@@ -173,7 +173,7 @@ static enum pipe_result pass_pipe(struct relay_way *way)
 
     way->pipe->size = n;
     if (result == TRANSPORT_OK && n > 0) {
-        way->was_short = n < STREAM_PIECE;
+        way->was_short = n < PIPES_SIZE;
         way->bulk = n < SMALL_PIECE ? (int8_t)((way->bulk < 0 ? way->bulk : 0) - 1) : 2;
         (void)send_pipe(way);
     }

@@ -33,7 +33,7 @@ struct bridge;
 struct chunked_decoder;
 struct chunked_trailers;
 
-enum { STREAM_OUTPUT_LIMIT = 256 * 1024, STREAM_PIECE = 64 * 1024 };
+enum { STREAM_OUTPUT_LIMIT = 256 * 1024, STREAM_PIECE = 128 * 1024 };
 
 /* What comes after the bytes that are there. */
 enum stream_end {
@@ -200,7 +200,7 @@ void stream_push(struct sock *sock, const void *bytes, size_t size);
 /* The close that follows, an abort, tells the peer that the stream was cut off. */
 void stream_cut(struct sock *sock);
 
-/* 64 KiB of the running thread, for bytes that pass by: STREAM_PIECE of them. */
+/* Memory of the running thread, for bytes that pass by: STREAM_PIECE of them. */
 uint8_t *stream_scratch(void);
 
 #endif

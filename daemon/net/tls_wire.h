@@ -27,10 +27,10 @@ struct io;
 
 enum {
     TLS_RECORD_SIZE = 16 * 1024, /* of plain bytes */
-    TLS_BATCH_SIZE = 64 * 1024,  /* plain bytes sealed for one send */
+    TLS_BATCH_SIZE = 128 * 1024, /* plain bytes sealed for one send */
     /* Records that wait for the kernel, above which nothing is received any more: what
      * the peer sends could make us answer. A batch is below it. */
-    TLS_UNSENT_LIMIT = 96 * 1024,
+    TLS_UNSENT_LIMIT = 192 * 1024,
 };
 
 struct tls_bytes {

@@ -21,6 +21,8 @@
 #include "daemon/base/mailbox.h"
 #include "daemon/base/placement.h"
 #include "daemon/net/endpoint.h"
+#include "daemon/net/tls_choice.h"
+#include "daemon/net/tls_offer.h"
 #include "daemon/net/tunnel_link.h"
 
 enum {
@@ -48,6 +50,9 @@ void tunnel_plan_fini(struct tunnel_plan *plan)
     }
     free(plan->texts);
     free(plan->targets);
+    free(plan->client_names);
+    tls_offer_free(plan->server);
+    tls_published_unref(plan->client);
     *plan = (struct tunnel_plan){0};
 }
 
@@ -74,6 +79,7 @@ struct word {
     struct message message;
     struct tunnel *tunnel;
     struct listener_accepted accepted; /* fd -1: none */
+    struct tls_choice *choice;         /* for it; NULL: none */
     bool is_abort;
 };
 
@@ -84,6 +90,7 @@ static void forget(struct message *message)
     if (word->accepted.fd >= 0) {
         (void)close(word->accepted.fd); /* the peer sees the connection end */
     }
+    tls_choice_unref(word->choice);
     tunnel_unref(word->tunnel);
     free(word);
 }
@@ -119,8 +126,9 @@ static void arrived(struct message *message, struct loop *loop)
     struct word *word = (struct word *)message;
 
     placement_add((unsigned)loop_number(loop), -LINK_SOCKS);
-    tunnel_link_start(word->tunnel, &word->accepted);
+    tunnel_link_start(word->tunnel, &word->accepted, word->choice);
     word->accepted.fd = -1;
+    word->choice = NULL;
     forget(message);
 }
 
@@ -147,14 +155,18 @@ void tunnel_has_room(struct tunnel *tunnel)
 static void place(struct tunnel *tunnel, const struct listener_accepted *accepted)
 {
     unsigned worker = placement_spread();
+    /* The contexts as they are now. */
+    struct tls_choice *choice =
+        tunnel->plan.server != NULL ? tls_offer_take(tunnel->plan.server) : NULL;
 
     if (worker == tunnel->worker) {
-        tunnel_link_start(tunnel, accepted);
+        tunnel_link_start(tunnel, accepted, choice);
         return;
     }
     struct word *word = new_word(tunnel, arrived);
 
     word->accepted = *accepted;
+    word->choice = choice;
     /* Counted before it is there, so that those that follow go elsewhere. */
     placement_add(worker, LINK_SOCKS);
     say(worker, word);

@@ -24,6 +24,10 @@
 #include "daemon/net/proxy_header.h"
 #include "daemon/net/sock.h"
 
+struct tls_choice;
+struct tls_offer;
+struct tls_published;
+
 /* Where it listens. */
 struct tunnel_listen {
     const char *path; /* file family; NULL: internet */
@@ -46,9 +50,15 @@ struct tunnel_plan {
     unsigned n_targets;
     unsigned max_connections; /* 0: no limit */
     struct bridge_rules rules;
-    double handshake;      /* seconds until a connection has said who it is */
-    unsigned accept_proxy; /* versions of the header that must come; 0: none comes */
-    unsigned send_proxy;   /* version of the header that is sent; 0: none */
+    double handshake; /* seconds until a connection has said who it is, and a target */
+    unsigned accept_proxy;    /* versions of the header that must come; 0: none comes */
+    unsigned send_proxy;      /* version of the header that is sent; 0: none */
+    struct tls_offer *server; /* TLS with those who come, used at home only; NULL:
+                                 plain */
+    struct tls_published *client; /* TLS with the targets; NULL: plain */
+    bool allows_truncation;       /* on both sides */
+    const char **client_names;    /* of which their certificate must have one */
+    unsigned n_client_names;      /* 0: any */
 };
 /* A copy of the text, or of bytes, that lives as long as the plan; NULL for NULL. */
 const char *tunnel_plan_keep(struct tunnel_plan *plan, const char *text, size_t size);

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,10 +24,13 @@
 #include "daemon/base/log.h"
 #include "daemon/net/endpoint.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_choice.h"
+#include "daemon/net/tls_context.h"
+#include "daemon/net/tls_offer.h"
+#include "daemon/net/tls_session.h"
 #include "daemon/net/tunnel.h"
-
-/* What is read of a header at once, at most. */
-enum { HEADER_PIECE = 512 };
+#include "daemon/net/tunnel_front.h"
+#include "proto/ipaddr.h"
 
 /* Seconds until the next try when there was no descriptor, and for how long it is tried
  * when a target has no time limit. */
@@ -41,13 +45,13 @@ struct opening {
     struct link *link;
     struct timer limit;
     struct later later;
-    struct buffer bytes; /* of the header */
-    bool has_header;
-    struct proxy_header header;
-    struct dial *dial;
-    unsigned target;      /* that is being tried */
-    bool is_short;        /* for want of a descriptor it waits */
-    uint64_t short_since; /* milliseconds; 0: it never was */
+    struct tunnel_front who; /* is at the front */
+    struct dial *dial;       /* NULL: there is none, or it is done */
+    struct error back_error; /* why the handshake with the target failed; id NONE: it is
+                                not */
+    unsigned target;         /* that is being tried */
+    bool is_short;           /* for want of a descriptor it waits */
+    uint64_t short_since;    /* milliseconds; 0: it never was */
 };
 
 /* Owner: the list of the worker. */
@@ -110,7 +114,7 @@ static void free_opening(struct link *link)
         timer_stop(&opening->limit);
         later_drop(&opening->later);
         dial_stop(opening->dial);
-        buffer_fini(&opening->bytes);
+        tunnel_front_fini(&opening->who);
         free(opening);
     }
 }
@@ -180,14 +184,14 @@ static const char *name_of(const struct tunnel *tunnel)
 static void send_header(struct link *link)
 {
     struct opening *opening = link->opening;
-    struct proxy_header header = opening->header;
+    struct proxy_header header = opening->who.header;
     uint8_t bytes[PROXY_HEADER_MAX];
 
     if (link->tunnel->plan.send_proxy == 0) {
         return;
     }
     /* A front that has said itself who is behind it knows better than we. */
-    if (!opening->has_header || header.is_unknown) {
+    if (!opening->who.has_header || header.is_unknown) {
         header.is_unknown = !sock_remote_address(link->front, &header.source) ||
                             !sock_local_address(link->front, &header.destination);
     }
@@ -199,9 +203,7 @@ static void join(struct link *link)
 {
     struct sock *front = link->front, *back = link->back;
 
-    stream_open(back);
     op_end(&link->opening->back, NULL);
-    send_header(link);
     op_end(&link->opening->front, NULL);
     free_opening(link);
     front->state = SOCK_STATE_OPEN;
@@ -261,25 +263,104 @@ static void next_target(struct link *link, const struct error *error)
     fail(link, error);
 }
 
-static void connected(void *arg, const struct error *error)
+static void lose_target(struct link *link, const struct error *error)
 {
-    struct link *link = arg;
     struct sock *back = link->back;
 
-    if (error == NULL) {
-        join(link);
-        return;
-    }
     link->back = NULL;
     op_end(&link->opening->back, NULL);
     sock_free(back);
     next_target(link, error);
 }
 
-static enum op_result wait_for_dial(struct op *op, struct error *error)
+/* From the loop: the handshake with the target is over. */
+static void shaken(void *arg)
 {
-    (void)op, (void)error;
-    return OP_WAIT; /* it is ended by what goes on beside the sock */
+    struct link *link = arg;
+    struct error error = link->opening->back_error;
+
+    if (error.id == ERROR_NONE) {
+        join(link);
+        return;
+    }
+    link->opening->back_error.id = ERROR_NONE;
+    lose_target(link, &error);
+}
+
+static bool open_session(struct link *link, struct error *error)
+{
+    const struct tunnel_plan *plan = &link->tunnel->plan;
+    const struct dial_end *remote = &plan->targets[link->opening->target].remote;
+    char host[IPADDR_TEXT_SIZE], port[8];
+    struct tls_context *context;
+
+    if (stream_output_buffered(link->back) > 0) {
+        return error_set(error, ERROR_CONNECTION_ABORTED,
+                         "the target did not take the PROXY header");
+    }
+    context = tls_published_get(plan->client);
+    ipaddr_format(&remote->ip, host);
+    (void)snprintf(port, sizeof port, "%u", remote->port);
+    struct tls_session_spec spec = {
+        .context = context,
+        .host = remote->name != NULL ? remote->name : host,
+        .place = port,
+        .handshake_seconds = plan->handshake,
+        .allows_truncation = plan->allows_truncation,
+    };
+
+    if (!remote->has_host) { /* a socket file */
+        spec.host = NULL;
+    }
+    bool is_done = tls_session_open(link->back, &spec, error);
+
+    tls_context_unref(context);
+    return is_done;
+}
+
+static void connected(void *arg, const struct error *error)
+{
+    struct link *link = arg;
+    struct error why;
+
+    if (error != NULL) {
+        lose_target(link, error);
+        return;
+    }
+    stream_open(link->back);
+    send_header(link);
+    if (link->tunnel->plan.client == NULL) {
+        join(link);
+    } else if (open_session(link, &why)) {
+        sock_run_later(link->back);
+    } else {
+        lose_target(link, &why);
+    }
+}
+
+/* Until it is connected it is ended by what goes on beside the sock; then it is the
+ * handshake that waits here. */
+static enum op_result back_advance(struct op *op, struct error *error)
+{
+    struct link *link = link_of_back(op);
+    struct opening *opening = link->opening;
+    struct transport_fault fault;
+
+    (void)error;
+    if (opening->dial != NULL || op->sock->fd < 0 || !tls_session_is_on(op->sock) ||
+        opening->back_error.id != ERROR_NONE) {
+        return OP_WAIT;
+    }
+    enum transport_result result = tls_session_handshake(op->sock, &fault);
+
+    if (result == TRANSPORT_AGAIN) {
+        return OP_WAIT;
+    }
+    if (result != TRANSPORT_OK) {
+        tls_session_explain(op->sock, &fault, "handshake", &opening->back_error);
+    }
+    later_ask(&opening->later, op->sock->loop, shaken, link);
+    return OP_WAIT;
 }
 
 /* Somebody has ended the attempt from outside. */
@@ -312,7 +393,7 @@ static void try_target(struct link *link)
         return;
     }
     opening->back.name = "make-tunnel";
-    opening->back.advance = wait_for_dial;
+    opening->back.advance = back_advance;
     opening->back.done = back_done;
     sock_start(link->back, &opening->back, OP_OUTPUT, -1);
     dial_start(&opening->dial, link->back, target, connected, link);
@@ -320,44 +401,16 @@ static void try_target(struct link *link)
 
 /* ---- The front ---- */
 
-/* OP_DONE: the header is whole, what follows it is back in the stream. */
-static enum op_result read_header(struct link *link, struct error *error)
+static void note_refused(struct link *link, const struct error *error)
 {
-    struct opening *opening = link->opening;
-    const char *why = "it is cut off";
-    size_t n, used;
+    char name[64];
 
-    for (;;) {
-        uint8_t *room = buffer_reserve(&opening->bytes, HEADER_PIECE);
-        enum transport_result result =
-            stream_receive(link->front, room, HEADER_PIECE, &n, error);
-        buffer_added(&opening->bytes, result == TRANSPORT_OK ? n : 0);
-        if (result == TRANSPORT_AGAIN) {
-            return OP_WAIT;
-        }
-        if (result != TRANSPORT_OK) {
-            break;
-        }
-        enum proxy_result found = proxy_header_read(
-            &opening->header, buffer_bytes(&opening->bytes), opening->bytes.size,
-            link->tunnel->plan.accept_proxy, &used, &why);
-        if (found == PROXY_DONE) {
-            stream_unread(link->front, buffer_bytes(&opening->bytes) + used,
-                          opening->bytes.size - used);
-            buffer_fini(&opening->bytes);
-            opening->has_header = true;
-            return OP_DONE;
-        }
-        if (found == PROXY_BAD) {
-            break;
-        }
-    }
     count(&link->tunnel->counts.n_refused, 1);
-    error_set(error, ERROR_CONNECTION_ABORTED, "bad PROXY header: %s", why);
     LOG_RATED(LOG_NET, LOG_LEVEL_INFO,
-              "A connection without a good PROXY header is refused: %s tunnel=%lld", why,
-              (long long)link->tunnel->handle);
-    return OP_FAILED;
+              "A connection to a tunnel is refused: %s tunnel=%lld name=%s",
+              error->message, (long long)link->tunnel->handle,
+              log_quote(name, sizeof name, name_of(link->tunnel),
+                        strlen(name_of(link->tunnel))));
 }
 
 /* From the loop: what it does may end the operation. */
@@ -374,13 +427,17 @@ static enum op_result front_advance(struct op *op, struct error *error)
     struct link *link = link_of_front(op);
     struct opening *opening = link->opening;
 
-    if (link->tunnel->plan.accept_proxy != 0 && !opening->has_header) {
-        enum op_result result = read_header(link, error);
-        if (result != OP_DONE) {
-            return result;
+    if (tunnel_front_asks(&link->tunnel->plan) && !opening->who.is_known) {
+        enum op_result result =
+            tunnel_front_advance(&opening->who, &link->tunnel->plan, op->sock, error);
+        if (result == OP_DONE) {
+            later_ask(&opening->later, op->sock->loop, go_on, link);
+            return OP_WAIT;
         }
-        later_ask(&opening->later, op->sock->loop, go_on, link);
-        return OP_WAIT;
+        if (result == OP_FAILED) {
+            note_refused(link, error);
+        }
+        return result;
     }
     /* It may go while its target is being looked for; what it has sent waits. */
     if (stream_input_failed(op->sock)) {
@@ -450,13 +507,15 @@ static void refuse(struct tunnel *tunnel, const struct error *error)
     tunnel_has_room(tunnel);
 }
 
-void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *accepted)
+void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *accepted,
+                       struct tls_choice *choice)
 {
     struct error error;
     struct sock *front = make_front(&tunnel->plan, accepted, &error);
 
     if (front == NULL) {
         refuse(tunnel, &error);
+        tls_choice_unref(choice);
         return;
     }
     struct link *link = MEM_NEW(struct link);
@@ -472,10 +531,11 @@ void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *ac
     }
     links = link;
     opening->link = link;
+    opening->who.choice = choice;
     opening->front.name = "make-tunnel";
     opening->front.advance = front_advance;
     opening->front.done = front_done;
-    if (tunnel->plan.accept_proxy != 0) {
+    if (tunnel_front_asks(&tunnel->plan)) {
         timer_start(&opening->limit, front->loop, tunnel->plan.handshake, too_slow, link);
     } else {
         later_ask(&opening->later, front->loop, go_on, link);

@@ -2,8 +2,8 @@
 /*
  * tunnel_link.h - one connection of a tunnel: from its arrival in a worker to its end.
  *
- * Who is there is found out first (PROXY header), then a target is tried after the other,
- * then the two are joined.
+ * Who is there is found out first (PROXY header, TLS), then a target is tried after the
+ * other, then the two are joined.
  *
  * Thread: the worker where it lives.
  */
@@ -13,11 +13,14 @@
 #include <stdbool.h>
 #include "daemon/net/listener.h"
 
+struct tls_choice;
 struct tunnel;
 
-/* A connection was accepted, and is one of the tunnel's n_active. Takes the descriptor
- * over. */
-void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *accepted);
+/* A connection was accepted, and is one of the tunnel's n_active. Takes over the
+ * descriptor, and the reference to the contexts that it may choose from; NULL: it is
+ * plain. */
+void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *accepted,
+                       struct tls_choice *choice);
 /* Ends all of the tunnel in this worker: in order, or cuts them. */
 void tunnel_link_end_all(const struct tunnel *tunnel, bool is_abort);
 
