@@ -153,11 +153,11 @@ static bool read_tls(struct tunnel_plan *plan, const struct params *params,
 static bool read_names(struct tunnel_plan *plan, const struct params *params,
                        struct error *error)
 {
-    const struct value *names = params_value(params, PARAM_MAKE_TUNNEL_CLIENT_NAMES);
-
     if (!params_has(params, PARAM_MAKE_TUNNEL_CLIENT_NAMES)) {
         return true;
     }
+    const struct value *names = params_value(params, PARAM_MAKE_TUNNEL_CLIENT_NAMES);
+
     if (plan->server == NULL) {
         return error_set_parameter(error, "client-names",
                                    "nothing without server-context");
