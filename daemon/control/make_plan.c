@@ -350,7 +350,8 @@ bool make_plan_read_as(struct make_plan *plan, const struct params *params,
     plan->who = (struct identity){.uid = caller->uid, .gid = caller->gid};
     plan->backlog = (int)params_int(params, PARAM_MAKE_SOCKET_BACKLOG);
     plan->connect_timeout = params_seconds(params, PARAM_MAKE_SOCKET_CONNECT_TIMEOUT);
-    if (!read_kind(plan, params, connect, error) || !check_uses(params, plan->kind, error) ||
+    if (!read_kind(plan, params, connect, error) ||
+        !check_uses(params, plan->kind, error) ||
         !check_needed(params, PARAM_MAKE_SOCKET_REMOTE_HOST, TCP, plan->kind, error) ||
         !check_needed(params, PARAM_MAKE_SOCKET_REMOTE_PORT, TCP, plan->kind, error) ||
         !check_needed(params, PARAM_MAKE_SOCKET_REMOTE_FILENAME, FILE_STREAM, plan->kind,
