@@ -92,6 +92,11 @@ static void arrive(struct message *message, struct loop *loop)
         sock_free(sock);
         return;
     }
+    const struct transport *transport = sock->as.stream->transport;
+
+    if (transport->unsent != NULL && transport->unsent(sock) > 0) {
+        sock_no_room(sock); /* it waited for room where it comes from */
+    }
     if (is_orphan) {
         sock_close(sock, false);
     }

@@ -100,6 +100,8 @@ static enum transport_result send_some(struct sock *sock, const void *bytes, siz
                                        size_t *n)
 {
     struct transport_fault fault;
+
+    *n = 0;
     enum transport_result result =
         sock->as.stream->transport->send(sock, bytes, size, n, &fault);
 

@@ -63,7 +63,7 @@ static enum transport_result plain_send(struct sock *sock, const void *bytes, si
         sent = send(sock->fd, bytes, size, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno == EAGAIN) {
-        sock->can_write = false;
+        sock_no_room(sock);
         return TRANSPORT_AGAIN;
     }
     if (sent < 0) {
