@@ -45,7 +45,8 @@ bool args_is_flag(const struct param_row *row)
 bool args_is_list(const struct param_row *row)
 {
     return row->type == VALUE_HANDLES || row->type == VALUE_STRINGS ||
-           row->type == VALUE_NAMES || row->type == VALUE_OBJECTS;
+           row->type == VALUE_NAMES || row->type == VALUE_ENDPOINTS ||
+           row->type == VALUE_OBJECTS;
 }
 
 static bool is_option(const struct word *word)

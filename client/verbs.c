@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-    &verb_connect, &verb_serve, &verb_list, &verb_show,
-    &verb_clients, &verb_shell, &verb_call, &verb_help,
+    &verb_connect, &verb_serve, &verb_tunnel, &verb_list, &verb_show,
+    &verb_clients, &verb_shell, &verb_call,   &verb_help,
 };
 
 const struct verb *verbs_at(size_t index)

@@ -25,7 +25,7 @@ struct verb {
 
 /* One in each verb_*.c. */
 extern const struct verb verb_help, verb_list, verb_show, verb_clients, verb_connect,
-    verb_serve, verb_call, verb_shell;
+    verb_serve, verb_tunnel, verb_call, verb_shell;
 
 /* Verb number `index`; NULL past the last one. */
 const struct verb *verbs_at(size_t index);

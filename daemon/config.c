@@ -16,6 +16,7 @@
 
 #include "daemon/base/check.h"
 #include "daemon/base/log.h"
+#include "daemon/control/section.h"
 
 static const struct config_row rows[CONFIG_COUNT] = {
 #define OPTION(ID, NAME, TYPE, MIN, MAX, DEFAULT, UNIT, TEXT)                            \
@@ -170,8 +171,25 @@ void config_init(struct config *config)
     }
 }
 
+static void free_section(struct section *section)
+{
+    for (size_t i = 0; i < section->n_entries; i++) {
+        free(section->entries[i].name);
+        free(section->entries[i].value);
+    }
+    free(section->entries);
+    free(section->kind);
+    free(section->name);
+    free(section);
+}
+
 void config_fini(struct config *config)
 {
+    while (config->sections != NULL) {
+        struct section *section = config->sections;
+        config->sections = section->next;
+        free_section(section);
+    }
     for (int i = 0; i < CONFIG_COUNT; i++) {
         free(config->values[i].text);
         config->values[i].text = NULL;

@@ -52,9 +52,12 @@ enum config_action {
     CONFIG_HELP,    /* --help */
 };
 
+struct section;
+
 /* Owner: the caller. */
 struct config {
     struct config_value values[CONFIG_COUNT];
+    struct section *sections; /* those that name an object, in the order of the file */
     enum config_action action;
     char *file; /* that was read; NULL: none */
 };

@@ -18,9 +18,13 @@
 
 #include "daemon/base/check.h"
 #include "daemon/base/log.h"
+#include "daemon/control/section.h"
 
 /* ---- The file -------------------------------------------------------------------------
  */
+
+/* inih has room for 49 bytes of a name and cuts the rest. */
+enum { MAX_SECTION = 48 };
 
 /* inih calls the handler for each line that it read; it was not built to tell the number
  * of the line, so the reader counts. */
@@ -57,24 +61,16 @@ static char *read_line(char *line, int size, void *arg)
     return line;
 }
 
-static int take_entry(void *arg, const char *section, const char *name, const char *value)
+/* A line of [sockd]. */
+static void take_option_line(struct reading *reading, const char *name, const char *value)
 {
-    struct reading *reading = arg;
     char quoted[64], sentence[CONFIG_WHY_SIZE];
     enum config_id id;
 
-    if (reading->has_failed) {
-        return 0;
-    }
-    log_quote(quoted, sizeof quoted, name, strlen(name));
-    if (strcmp(section, "sockd") != 0) {
+    if (config_find(name, &id) == NULL) {
         (void)snprintf(sentence, sizeof sentence,
-                       "%s stands in section [%.40s]: the only section is [sockd]",
-                       quoted, section);
-        fail(reading, sentence);
-    } else if (config_find(name, &id) == NULL) {
-        (void)snprintf(sentence, sizeof sentence,
-                       "no option is called %s; sockd.conf(5) lists them", quoted);
+                       "no option is called %s; sockd.conf(5) lists them",
+                       log_quote(quoted, sizeof quoted, name, strlen(name)));
         fail(reading, sentence);
     } else if (reading->was_seen[id]) {
         (void)snprintf(sentence, sizeof sentence, "%s is set twice", name);
@@ -83,6 +79,82 @@ static int take_entry(void *arg, const char *section, const char *name, const ch
         fail(reading, sentence);
     } else {
         reading->was_seen[id] = true;
+    }
+}
+
+/* The section of this kind and name; made when it is new. */
+static struct section *find_section(struct reading *reading, const char *kind,
+                                    size_t kind_size, const char *name)
+{
+    struct section **place = &reading->config->sections;
+
+    for (; *place != NULL; place = &(*place)->next) {
+        if (strlen((*place)->kind) == kind_size &&
+            memcmp((*place)->kind, kind, kind_size) == 0 &&
+            strcmp((*place)->name, name) == 0) {
+            return *place;
+        }
+    }
+    struct section *section = MEM_NEW(struct section);
+
+    section->kind = mem_new(kind_size + 1);
+    memcpy(section->kind, kind, kind_size);
+    section->name = mem_copy_text(name);
+    section->line = reading->line;
+    *place = section;
+    return section;
+}
+
+/* A line of a section that names an object, such as [tunnel web]. */
+static void take_section_line(struct reading *reading, const char *header,
+                              const char *name, const char *value)
+{
+    char quoted[64], sentence[CONFIG_WHY_SIZE];
+    size_t kind_size = strcspn(header, " \t");
+    const char *object = header + kind_size + strspn(header + kind_size, " \t");
+
+    if (kind_size != strlen("tunnel") || memcmp(header, "tunnel", kind_size) != 0 ||
+        object[0] == '\0') {
+        (void)snprintf(sentence, sizeof sentence,
+                       "%s stands in section [%.40s]: sections are [sockd] and [tunnel "
+                       "NAME]",
+                       log_quote(quoted, sizeof quoted, name, strlen(name)), header);
+        fail(reading, sentence);
+        return;
+    }
+    /* What is longer has been cut by the reader of the file. */
+    if (strlen(header) > MAX_SECTION || strlen(name) > MAX_SECTION) {
+        fail(reading, "the name of a section or of a setting is too long");
+        return;
+    }
+    struct section *section = find_section(reading, header, kind_size, object);
+
+    for (size_t i = 0; i < section->n_entries; i++) {
+        if (strcmp(section->entries[i].name, name) == 0) {
+            (void)snprintf(sentence, sizeof sentence, "%s is set twice", name);
+            fail(reading, sentence);
+            return;
+        }
+    }
+    section->entries =
+        mem_resize(section->entries, (section->n_entries + 1) * sizeof *section->entries);
+    section->entries[section->n_entries++] =
+        (struct section_entry){.name = mem_copy_text(name),
+                               .value = mem_copy_text(value),
+                               .line = reading->line};
+}
+
+static int take_entry(void *arg, const char *section, const char *name, const char *value)
+{
+    struct reading *reading = arg;
+
+    if (reading->has_failed) {
+        return 0;
+    }
+    if (strcmp(section, "sockd") == 0) {
+        take_option_line(reading, name, value);
+    } else {
+        take_section_line(reading, section, name, value);
     }
     return !reading->has_failed;
 }
@@ -107,7 +179,7 @@ bool config_read_file(struct config *config, const char *path, char why[CONFIG_W
         if (line > 0) {
             reading.line = line;
         }
-        fail(&reading, "a line is `name = value`, `[sockd]`, or a comment that begins "
+        fail(&reading, "a line is `name = value`, `[section]`, or a comment that begins "
                        "with # or ;");
     }
     (void)fclose(reading.file); /* nothing was written */

@@ -12,11 +12,14 @@
 #include "daemon/config.h"
 #include "daemon/server.h"
 #include "daemon/signals.h"
+#include "daemon/tunnels.h"
 
 enum { EXIT_CONFIGURATION = 2 };
 
 static int act(const struct config *config)
 {
+    char why[CONFIG_WHY_SIZE];
+
     switch (config->action) {
     case CONFIG_VERSION:
         puts("sockd " PACKAGE_VERSION);
@@ -25,11 +28,19 @@ static int act(const struct config *config)
         config_print_help();
         return 0;
     case CONFIG_CHECK:
+        if (!tunnels_check(config, why)) {
+            fprintf(stderr, "sockd: %s\n", why);
+            return EXIT_CONFIGURATION;
+        }
         printf("The configuration is good. file=%s\n",
                config->file != NULL ? config->file : "none");
         return 0;
     case CONFIG_RUN:
         break;
+    }
+    if (!tunnels_check(config, why)) {
+        fprintf(stderr, "sockd: %s\n", why);
+        return EXIT_CONFIGURATION;
     }
     return server_run(config);
 }

@@ -39,11 +39,14 @@
 #include "daemon/control/instance.h"
 #include "daemon/control/limits.h"
 #include "daemon/control/listener.h"
+#include "daemon/net/dns.h"
 #include "daemon/net/sock.h"
 #include "daemon/net/stream.h"
 #include "daemon/notify.h"
 #include "daemon/pool.h"
+#include "daemon/resolver_thread.h"
 #include "daemon/signals.h"
+#include "daemon/tunnels.h"
 #include "proto/arena.h"
 #include "proto/table.h"
 
@@ -53,6 +56,7 @@ static struct {
     struct control_listener *listener;
     struct timer timer; /* bounds the stop */
     bool is_stopping, is_ending;
+    bool has_failed; /* the start */
 } server;
 
 /* ---- Stop -----------------------------------------------------------------------------
@@ -217,6 +221,8 @@ static void set_limits(void)
         .connections_per_user = number(CONFIG_CONNECTIONS_PER_USER),
         .sockets = number(CONFIG_SOCKETS),
         .sockets_per_user = number(CONFIG_SOCKETS_PER_USER),
+        .lookups = number(CONFIG_LOOKUPS),
+        .lookups_per_user = number(CONFIG_LOOKUPS_PER_USER),
         .reply_queue_size = number(CONFIG_REPLY_QUEUE_SIZE),
         .reply_timeout = config_seconds(server.config, CONFIG_REPLY_TIMEOUT),
         .input_buffer_size = STREAM_PIECE,
@@ -229,6 +235,8 @@ static void set_limits(void)
     quota_set_total(QUOTA_CONNECTIONS, limits.connections);
     quota_set_limit(QUOTA_SOCKETS, limits.sockets_per_user);
     quota_set_total(QUOTA_SOCKETS, limits.sockets);
+    quota_set_limit(QUOTA_LOOKUPS, limits.lookups_per_user);
+    quota_set_total(QUOTA_LOOKUPS, limits.lookups);
     sock_set_close_timeout(limits.close_timeout);
     stream_set_output_limit(limits.output_buffer_size);
 }
@@ -318,8 +326,32 @@ static bool prepare(void)
     desk_open(server.loop);
     loop_enter(server.loop);
     pool_open(n > 0 ? n : n_processors());
+    resolver_thread_open(&(struct dns_plan){
+        .resolv_conf = config_text(server.config, CONFIG_RESOLV_CONF),
+        .hosts = config_text(server.config, CONFIG_HOSTS),
+        .cache_size = (size_t)config_number(server.config, CONFIG_DNS_CACHE_SIZE),
+    });
     jobs_start(number(CONFIG_JOB_THREADS));
     return set_admin_group() && open_listener();
+}
+
+/* What the configuration names is there (why NULL), or the start has failed. */
+static void serve(const char *why)
+{
+    if (server.is_stopping || server.is_ending) {
+        return; /* a signal was faster */
+    }
+    int status = why == NULL ? control_listener_start(server.listener) : 0;
+
+    if (why != NULL || status < 0) {
+        server.has_failed = true;
+        (void)failed("cannot start", why != NULL ? why : strerror(-status));
+        end();
+        return;
+    }
+    log_line(LOG_DAEMON, LOG_LEVEL_INFO, "Ready. version=%s workers=%u pid=%ld",
+             PACKAGE_VERSION, loop_n_workers(), (long)getpid());
+    notify_ready("serving clients");
 }
 
 static bool start(void)
@@ -327,19 +359,17 @@ static bool start(void)
     signals_block();
     int status = pool_start();
     if (status == 0) {
+        status = resolver_thread_start();
+    }
+    if (status == 0) {
         status = signals_start(server.loop, signalled);
     }
     signals_unblock();
-    if (status == 0) {
-        status = control_listener_start(server.listener);
-    }
     if (status < 0) {
         return failed("cannot start", strerror(-status));
     }
-    log_line(LOG_DAEMON, LOG_LEVEL_INFO, "Ready. version=%s workers=%u pid=%ld",
-             PACKAGE_VERSION, loop_n_workers(), (long)getpid());
-    notify_ready("serving clients");
-    return true;
+    tunnels_start(server.config, serve);
+    return !server.has_failed;
 }
 
 static void finish(void)
@@ -347,10 +377,12 @@ static void finish(void)
     control_listener_close(server.listener);
     server.listener = NULL;
     pool_end();
+    resolver_thread_end();
     jobs_stop();
     timer_stop(&server.timer);
     signals_stop();
     pool_close();
+    resolver_thread_close();
     desk_close(server.loop);
     loop_free(server.loop);
     server.loop = NULL;
@@ -373,5 +405,5 @@ int server_run(const struct config *config)
     if (is_started) {
         log_line(LOG_DAEMON, LOG_LEVEL_INFO, "Stopped.");
     }
-    return is_started ? 0 : 1;
+    return is_started && !server.has_failed ? 0 : 1;
 }

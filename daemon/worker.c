@@ -13,6 +13,7 @@
 #include "daemon/base/check.h"
 #include "daemon/base/loop.h"
 #include "daemon/control/desk.h"
+#include "daemon/net/pipes.h"
 #include "proto/arena.h"
 
 #define WORKER_MAGIC 0x3059e500u
@@ -37,6 +38,7 @@ static void *run(void *arg)
     /* For ps and debuggers; nothing depends on it. */
     (void)pthread_setname_np(pthread_self(), loop_name(worker->loop));
     loop_run(worker->loop);
+    pipes_thread_end();
     arena_thread_end();
     return NULL;
 }

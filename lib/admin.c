@@ -22,6 +22,8 @@ static const struct field limits_fields[] = {
     MEMBER(sockd_limits, connections_per_user, "connections-per-user", COUNT),
     MEMBER(sockd_limits, sockets, "sockets", COUNT),
     MEMBER(sockd_limits, sockets_per_user, "sockets-per-user", COUNT),
+    MEMBER(sockd_limits, lookups, "lookups", COUNT),
+    MEMBER(sockd_limits, lookups_per_user, "lookups-per-user", COUNT),
     MEMBER(sockd_limits, reply_queue_size, "reply-queue-size", COUNT),
     MEMBER(sockd_limits, reply_timeout, "reply-timeout", SECONDS),
     MEMBER(sockd_limits, input_buffer_size, "input-buffer-size", COUNT),

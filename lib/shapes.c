@@ -50,8 +50,8 @@ static const struct field owner_fields[] = {
     MEMBER(sockd_owner, user, "user", TEXT),
     MEMBER(sockd_owner, client, "client", COUNT),
 };
-static const struct shape owner_shape = {sizeof(struct sockd_owner), owner_fields,
-                                         N(owner_fields), NULL};
+const struct shape owner_shape = {sizeof(struct sockd_owner), owner_fields,
+                                  N(owner_fields), NULL};
 
 static const struct field last_error_fields[] = {
     MEMBER(sockd_last_error, identifier, "identifier", TEXT),
@@ -79,6 +79,7 @@ static const struct field runtime_fields[] = {
     MEMBER(sockd_runtime, write_timeout, "write-timeout", SECONDS),
     MEMBER(sockd_runtime, end, "end", WORD, END_WORDS),
     MEMBER(sockd_runtime, last_error, "last-error", OBJECT, .shape = &last_error_shape),
+    MEMBER(sockd_runtime, relayed_to, "relayed-to", COUNT),
 };
 static const struct shape runtime_shape = {sizeof(struct sockd_runtime), runtime_fields,
                                            N(runtime_fields), &runtime_preset};
@@ -107,6 +108,7 @@ static const struct field description_fields[] = {
     MEMBER(sockd_description, created, "created", TEXT),
     MEMBER(sockd_description, options, "options", OBJECT, .shape = &socket_options_shape),
     MEMBER(sockd_description, runtime, "runtime", OBJECT, .shape = &runtime_shape),
+    MEMBER(sockd_description, printed, "printed", TEXT),
 };
 const struct shape description_shape = {sizeof(description_preset), description_fields,
                                         N(description_fields), &description_preset};

@@ -17,11 +17,14 @@
 #define DIRECTION_WORDS "input|output"
 #define DETACH_WORDS "close|keep"
 #define PROTOCOL_WORDS "tcp|udp"
+#define DNS_TYPE_WORDS "a|aaaa|ptr|mx|srv|txt|cname|ns|soa|caa|any"
 #define LOG_LEVEL_WORDS "error|warn|info|debug"
 #define IO_WORDS "in|in-error|out|out-error"
 
 extern const struct shape socket_options_shape;
 extern const struct shape description_shape;
 extern const struct shape client_shape;
+extern const struct shape owner_shape;
+extern const struct shape make_socket_shape; /* in sockets.c */
 
 #endif

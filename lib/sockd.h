@@ -98,6 +98,7 @@ enum sockd_status {
     SOCKD_E_NOT_CONNECTED = 63,
     SOCKD_E_NOT_SUPPORTED = 64,
     SOCKD_E_BUSY = 65,
+    SOCKD_E_NO_SUCH_TUNNEL = 66,
     /* rights and limits */
     SOCKD_E_PERMISSION_DENIED = 70, /* error.rule */
     SOCKD_E_LIMIT_REACHED = 71,     /* error.limit, error.value */
@@ -378,6 +379,7 @@ struct sockd_runtime {
     double read_timeout, write_timeout; /* SOCKD_FOREVER: none */
     enum sockd_end end;
     const struct sockd_last_error *last_error; /* NULL: none */
+    int64_t relayed_to;                        /* the socket it is joined to; 0: none */
 };
 
 /* A socket, as the daemon describes it. */
@@ -402,6 +404,7 @@ struct sockd_description {
     const char *created; /* RFC 3339, UTC */
     const struct sockd_socket_options *options;
     const struct sockd_runtime *runtime;
+    const char *printed; /* how Lisps print it */
 };
 
 /* make-socket. `description` is for sockd_free() and may not be NULL. */
@@ -785,6 +788,137 @@ int sockd_get_ip_interfaces(struct sockd *connection, double timeout,
                             struct sockd_interface_list **list,
                             struct sockd_error *error);
 
+/* ---- Name servers, asked by the daemon -------------------------------------------- */
+
+/* In the order of the words of dns-query; 0 is SOCKD_DNS_A. */
+enum sockd_dns_type {
+    SOCKD_DNS_A = 1,
+    SOCKD_DNS_AAAA,
+    SOCKD_DNS_PTR,
+    SOCKD_DNS_MX,
+    SOCKD_DNS_SRV,
+    SOCKD_DNS_TXT,
+    SOCKD_DNS_CNAME,
+    SOCKD_DNS_NS,
+    SOCKD_DNS_SOA,
+    SOCKD_DNS_CAA,
+    SOCKD_DNS_ANY,
+};
+
+/* Bytes, with a NUL behind them that `size` does not count. */
+struct sockd_dns_text {
+    size_t size;
+    const char *bytes;
+};
+
+/* A record. What does not belong to its type is NULL, 0 or SOCKD_UNSET. */
+struct sockd_dns_record {
+    const char *name;    /* that it is about; NULL: the name that was asked for */
+    const char *type;    /* "a", "mx", ..., or the number of another type */
+    int64_t ttl;         /* seconds; SOCKD_UNSET: see the result */
+    const char *text;    /* a, aaaa: the address; ptr, cname, ns: the name; mx: the
+                            exchanger;    srv: the target; soa: the first name server */
+    const char *address; /* mx: of the exchanger, as text, if it came with the answer */
+    int preference;      /* mx */
+    int priority, weight, port; /* srv */
+    size_t n_texts;             /* txt: the strings of the record; caa: the value alone */
+    const struct sockd_dns_text *texts;
+    const char *rname; /* soa: mailbox of whoever is in charge */
+    int64_t serial, refresh, retry, expire, minimum; /* soa */
+    int critical;                                    /* caa: flag */
+    const char *tag;                                 /* caa */
+    struct sockd_dns_text data;                      /* other types */
+};
+
+struct sockd_dns_result {
+    int64_t ttl; /* seconds that the answer stays valid; SOCKD_UNSET: nobody says so */
+    size_t n_flags;
+    const char *const *flags; /* how it went, in words: see sockd-protocol(7) */
+    size_t n_answer;          /* 0: none; the flags say why */
+    const struct sockd_dns_record *answer; /* the first is the primary answer */
+    /* without decode only: */
+    int id, flags_value; /* SOCKD_UNSET: there was no response */
+    size_t n_authority;
+    const struct sockd_dns_record *authority;
+    size_t n_additional;
+    const struct sockd_dns_record *additional;
+};
+
+struct sockd_dns_query_options {
+    size_t struct_size;
+    const char *const *nameserver; /* "address", "address:port" or "[ipv6]:port", ended by
+                                      NULL; NULL: those configured */
+    int repeat;                    /* tries at each server; 5 */
+    double try_timeout;            /* seconds of each try; 5. SOCKD_UNSET: that */
+    int queue;                     /* flag; set. Not set: past the cache */
+    int decode;                    /* flag; set. Not set: the whole response */
+    int search;       /* flag: names without a dot are tried in the search list */
+    int ignore_cache; /* flag; not set */
+};
+#define SOCKD_DNS_QUERY_OPTIONS_INIT                                                     \
+    {                                                                                    \
+        .struct_size = sizeof(struct sockd_dns_query_options), .repeat = SOCKD_UNSET,    \
+        .try_timeout = SOCKD_UNSET, .queue = SOCKD_UNSET, .decode = SOCKD_UNSET,         \
+        .search = SOCKD_UNSET, .ignore_cache = SOCKD_UNSET                               \
+    }
+
+/* dns-query. `result` is for sockd_free(). `timeout` is that of the whole call. */
+int sockd_dns_query(struct sockd *connection, const char *name, enum sockd_dns_type type,
+                    const struct sockd_dns_query_options *options, double timeout,
+                    struct sockd_dns_result **result, struct sockd_error *error);
+/* dns-lookup-hostname. */
+int sockd_dns_lookup_hostname(struct sockd *connection, const char *name,
+                              const struct sockd_dns_query_options *options,
+                              double timeout, struct sockd_dns_result **result,
+                              struct sockd_error *error);
+/* dns-ipaddr-to-hostname. */
+int sockd_dns_ipaddr_to_hostname(struct sockd *connection, const char *address,
+                                 const struct sockd_dns_query_options *options,
+                                 double timeout, struct sockd_dns_result **result,
+                                 struct sockd_error *error);
+
+struct sockd_configure_dns_options {
+    size_t struct_size;
+    const char *const *nameserver; /* ended by NULL; NULL: leave */
+    const char *const *search;     /* ended by NULL; NULL: leave */
+    const char *domain;            /* "": none; NULL: leave */
+    int automatic;                 /* flag, "auto": set: as the system is configured */
+};
+#define SOCKD_CONFIGURE_DNS_OPTIONS_INIT                                                 \
+    {                                                                                    \
+        .struct_size = sizeof(struct sockd_configure_dns_options),                       \
+        .automatic = SOCKD_UNSET                                                         \
+    }
+struct sockd_dns_configuration {
+    bool automatic;
+    size_t n_nameservers;
+    const char *const *nameservers; /* with ports */
+    size_t n_search;
+    const char *const *search;
+    const char *domain; /* NULL: none */
+};
+/* configure-dns. `now` is for sockd_free(). To set something is for administrators. */
+int sockd_configure_dns(struct sockd *connection,
+                        const struct sockd_configure_dns_options *options, double timeout,
+                        struct sockd_dns_configuration **now, struct sockd_error *error);
+
+struct sockd_dns_nameserver {
+    const char *name;   /* NULL: not known */
+    const char *ipaddr; /* as text */
+    int port;
+    int64_t sent, received;
+};
+struct sockd_dns_nameserver_list {
+    size_t n_nameservers;
+    const struct sockd_dns_nameserver *nameservers;
+};
+/* dns-nameservers. */
+int sockd_dns_nameservers(struct sockd *connection, double timeout,
+                          struct sockd_dns_nameserver_list **list,
+                          struct sockd_error *error);
+
+/* ---- Defaults of the connection --------------------------------------------------- */
+
 struct sockd_session_defaults_options {
     size_t struct_size;
     enum sockd_ipv6 ipv6;
@@ -818,6 +952,7 @@ int sockd_session_defaults(struct sockd *connection,
 struct sockd_limits { /* 0: none */
     int64_t message_size, nesting, batch_size, requests_in_flight, request_queue_size;
     int64_t connections, connections_per_user, sockets, sockets_per_user;
+    int64_t lookups, lookups_per_user;
     int64_t reply_queue_size;
     double reply_timeout;
     int64_t input_buffer_size, output_buffer_size;
@@ -883,6 +1018,109 @@ struct sockd_client_list {
 /* list-clients. */
 int sockd_list_clients(struct sockd *connection, double timeout,
                        struct sockd_client_list **list, struct sockd_error *error);
+
+/* ---- Streams joined inside of the daemon ------------------------------------------- */
+
+enum sockd_relay_end {
+    SOCKD_RELAY_CLEAN = 1,
+    SOCKD_RELAY_CUT, /* a stream was reset or truncated, or took no more */
+    SOCKD_RELAY_INTERRUPTED,
+    SOCKD_RELAY_CLOSED, /* one of the sockets was closed */
+};
+
+/* How a relay went. */
+struct sockd_relay_report {
+    size_t struct_size;
+    enum sockd_relay_end end;
+    int64_t forward, back; /* bytes from the first socket to the second, and back */
+};
+#define SOCKD_RELAY_REPORT_INIT                                                          \
+    {                                                                                    \
+        .struct_size = sizeof(struct sockd_relay_report)                                 \
+    }
+
+/* relay: what the one stream receives the other sends. `report` NULL: returns when they
+ * are joined; else when that is over, and the time-out is an interrupt. */
+int sockd_relay(struct sockd *connection, int64_t first, int64_t second, double timeout,
+                struct sockd_relay_report *report, struct sockd_error *error);
+
+enum sockd_proxy {
+    SOCKD_PROXY_NONE = 1,
+    SOCKD_PROXY_V1,
+    SOCKD_PROXY_V2,
+    SOCKD_PROXY_ANY
+};
+
+struct sockd_make_tunnel_options {
+    size_t struct_size;
+    /* Places: "host:port", "[ipv6]:port", "port", "/path". */
+    const char *listen;         /* required */
+    const char *const *connect; /* required: targets in order, ended by NULL */
+    /* What else make-socket takes for the two; NULL: nothing. */
+    const struct sockd_make_socket_options *listen_more, *connect_more;
+    const char *name;
+    int max_connections;        /* 10000; 0: no limit */
+    double connect_timeout;     /* seconds for each target; 10 */
+    double handshake_timeout;   /* seconds until its header has come; 10 */
+    double idle_timeout;        /* seconds without a byte; no limit */
+    double half_closed_timeout; /* the same when one direction has ended; 60 */
+    enum sockd_proxy accept_proxy, send_proxy; /* none */
+};
+#define SOCKD_MAKE_TUNNEL_OPTIONS_INIT                                                   \
+    {                                                                                    \
+        .struct_size = sizeof(struct sockd_make_tunnel_options),                         \
+        .max_connections = SOCKD_UNSET, .connect_timeout = SOCKD_UNSET,                  \
+        .handshake_timeout = SOCKD_UNSET, .idle_timeout = SOCKD_UNSET,                   \
+        .half_closed_timeout = SOCKD_UNSET                                               \
+    }
+
+struct sockd_made_tunnel {
+    int64_t tunnel; /* the handle */
+    const struct sockd_description *listener;
+};
+/* make-tunnel. It ends with the connection, as sockets do. */
+int sockd_make_tunnel(struct sockd *connection,
+                      const struct sockd_make_tunnel_options *options, double timeout,
+                      struct sockd_made_tunnel **tunnel, struct sockd_error *error);
+
+struct sockd_tunnel {
+    int64_t tunnel;
+    const char *name; /* NULL: none */
+    const char *listen;
+    size_t n_connect;
+    const char *const *connect;
+    int64_t connections, max_connections;
+    int64_t accepted, refused, failed, cut; /* connections so far */
+    int64_t bytes_in, bytes_out;            /* of connections that are over */
+    int64_t listener;
+    const struct sockd_owner *owner;
+    int worker;
+    const char *created; /* RFC 3339, UTC */
+};
+struct sockd_tunnel_list {
+    size_t n_tunnels;
+    const struct sockd_tunnel *const *tunnels;
+};
+/* list-tunnels. */
+int sockd_list_tunnels(struct sockd *connection, double timeout,
+                       struct sockd_tunnel_list **list, struct sockd_error *error);
+
+struct sockd_close_tunnel_options {
+    size_t struct_size;
+    int abort; /* flag; its connections are cut, too */
+};
+#define SOCKD_CLOSE_TUNNEL_OPTIONS_INIT                                                  \
+    {                                                                                    \
+        .struct_size = sizeof(struct sockd_close_tunnel_options), .abort = SOCKD_UNSET   \
+    }
+
+/* close-tunnel. */
+int sockd_close_tunnel(struct sockd *connection, int64_t tunnel,
+                       const struct sockd_close_tunnel_options *options, double timeout,
+                       struct sockd_error *error);
+
+/* ---- Counters, and the daemon itself ------------------------------------------------
+ */
 
 struct sockd_counter {
     const char *name;

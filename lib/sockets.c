@@ -45,7 +45,7 @@ static const struct field make_fields[] = {
     MEMBER(sockd_make_socket_options, name, "name", TEXT),
     MEMBER(sockd_make_socket_options, connect_timeout, "connect-timeout", SECONDS),
 };
-static const struct shape make_shape = {sizeof(make_preset), make_fields, N(make_fields),
+const struct shape make_socket_shape = {sizeof(make_preset), make_fields, N(make_fields),
                                         &make_preset};
 
 int sockd_make_socket(struct sockd *connection,
@@ -58,8 +58,8 @@ int sockd_make_socket(struct sockd *connection,
     request_begin_waiting(&request, connection, "make-socket", timeout, error);
     if (!description)
         request_bad(&request, "description", "the place for a description, not NULL");
-    if (options_copy(&own, &make_shape, options, &request, "options")) {
-        options_write(&request, &make_shape, &own);
+    if (options_copy(&own, &make_socket_shape, options, &request, "options")) {
+        options_write(&request, &make_socket_shape, &own);
         request_port(&request, "local-port", own.local_port, own.local_service);
         request_port(&request, "remote-port", own.remote_port, own.remote_service);
     }

@@ -131,6 +131,8 @@ static void write_item(struct writer *writer, enum value_type type, const char *
 {
     if (type == VALUE_HANDLES)
         reference(writer, "handle");
+    else if (type == VALUE_ENDPOINTS)
+        reference(writer, "address");
     else if (type == VALUE_NAMES)
         words(writer, spec);
     else
@@ -321,10 +323,8 @@ static void write_param(struct writer *writer, const struct param_row *row)
 static void write_extensions(struct writer *writer, const struct command *command)
 {
     static const char *const threads[] = {
-        [THREAD_HOME] = "home",
-        [THREAD_OWNER] = "owner",
-        [THREAD_ALL] = "all",
-        [THREAD_MAIN] = "main",
+        [THREAD_HOME] = "home", [THREAD_OWNER] = "owner",       [THREAD_ALL] = "all",
+        [THREAD_MAIN] = "main", [THREAD_RESOLVER] = "resolver",
     };
     static const char *const rights[] = {
         [ACCESS_QUERY] = "query",

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * docgen.c - the build-time program that writes the generated parts of sockd-protocol(7)
- * and sockctl(1).
+ * docgen.c - the build-time program that writes the generated parts of sockd-protocol(7),
+ * sockd-symbols(7) and sockctl(1).
  *
  * Copies standard input to standard output. A line that is @METHODS@, @SUMMARIES@,
- * @OBJECTS@ or @ERRORS@ alone is replaced by mdoc text made from the tables. Exit status:
- * 0, or 1 when reading or writing fails.
+ * @OBJECTS@, @ERRORS@ or @SYMBOLS@ alone is replaced by mdoc text made from the tables.
+ * Exit status: 0, or 1 when reading or writing fails.
  */
 #include <config.h>
 
@@ -229,6 +229,48 @@ static void put_errors(void)
     puts(".El");
 }
 
+/* ---- Documented symbols ---- */
+
+static const struct symbol {
+    const char *name, *package, *method, *how, *program, *title;
+} symbols[] = {
+#define SYMBOL(NAME, PACKAGE, METHOD, HOW, PROGRAM, TITLE)                               \
+    {NAME, PACKAGE, METHOD, HOW, PROGRAM, TITLE},
+#define RESERVED(NAME, PACKAGE, METHOD, HOW) {NAME, PACKAGE, METHOD, HOW, NULL, NULL},
+#define LEFT_OUT(NAME, PACKAGE, WHY) {NAME, PACKAGE, NULL, WHY, NULL, NULL},
+#include "proto/symbols.def"
+};
+
+static void put_symbol(const struct symbol *symbol)
+{
+    printf(".It %s Pq package %s\n", symbol->name, symbol->package);
+    if (!symbol->method) {
+        put_help(symbol->how);
+        return;
+    }
+    printf("Method\n.Cm %s", symbol->method);
+    printf(symbol->how[0] ? " :\n" : " .\n");
+    if (symbol->how[0])
+        put_help(symbol->how);
+    if (!symbol->program) {
+        puts("The name is reserved: this version does not have it yet.");
+        return;
+    }
+    fputs("In C\n.Fn sockd_", stdout);
+    for (const char *at = symbol->method; *at; at++)
+        putchar(*at == '-' ? '_' : *at);
+    printf(" ;\n.Ql sockctl %s .\n", symbol->method);
+    printf("Test:\n.Pa %s.c ,\n.Dq %s .\n", symbol->program, symbol->title);
+}
+
+static void put_symbols(void)
+{
+    puts(".Bl -tag -width Ds");
+    for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
+        put_symbol(&symbols[i]);
+    puts(".El");
+}
+
 static void put_section(const char *line)
 {
     if (strcmp(line, "@METHODS@\n") == 0)
@@ -239,6 +281,8 @@ static void put_section(const char *line)
         put_objects();
     else if (strcmp(line, "@ERRORS@\n") == 0)
         put_errors();
+    else if (strcmp(line, "@SYMBOLS@\n") == 0)
+        put_symbols();
     else
         fputs(line, stdout);
 }

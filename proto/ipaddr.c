@@ -199,14 +199,33 @@ uint32_t ipaddr_to_integer(const struct value_ip *ip)
     return ntohl(order);
 }
 
+/* "192.0.2.1"; most replies have one, and printf() is slow. */
+static void format_ipv4(const uint8_t bytes[4], char *text)
+{
+    for (int i = 0; i < 4; i++) {
+        unsigned byte = bytes[i];
+
+        if (byte >= 100)
+            *text++ = (char)('0' + byte / 100);
+        if (byte >= 10)
+            *text++ = (char)('0' + byte / 10 % 10);
+        *text++ = (char)('0' + byte % 10);
+        *text++ = i < 3 ? '.' : 0;
+    }
+}
+
 void ipaddr_format(const struct value_ip *ip, char text[IPADDR_TEXT_SIZE])
 {
     char name[IF_NAMESIZE];
     size_t size;
 
-    /* Neither can fail: both families are known and the room is large enough. */
-    (void)inet_ntop(ip->is_ipv6 ? AF_INET6 : AF_INET, ip->bytes, text, INET6_ADDRSTRLEN);
-    if (!ip->is_ipv6 || ip->scope_id == 0)
+    if (!ip->is_ipv6) {
+        format_ipv4(ip->bytes, text);
+        return;
+    }
+    /* Can't fail: the family is known and the room is large enough. */
+    (void)inet_ntop(AF_INET6, ip->bytes, text, INET6_ADDRSTRLEN);
+    if (ip->scope_id == 0)
         return;
     size = strlen(text);
     if (if_indextoname(ip->scope_id, name))

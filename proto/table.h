@@ -49,10 +49,11 @@ enum object_id {
 
 /* On which thread a command's handler runs. */
 enum command_thread {
-    THREAD_HOME,  /* the worker of the control connection */
-    THREAD_OWNER, /* the worker of the handle parameter `socket` */
-    THREAD_ALL,   /* the handler starts on HOME and asks all workers */
-    THREAD_MAIN,  /* the main thread */
+    THREAD_HOME,     /* the worker of the control connection */
+    THREAD_OWNER,    /* the worker of the handle parameter `socket` */
+    THREAD_ALL,      /* the handler starts on HOME and asks all workers */
+    THREAD_MAIN,     /* the main thread */
+    THREAD_RESOLVER, /* the thread that asks name servers */
 };
 
 /* Who may call it. */

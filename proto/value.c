@@ -340,6 +340,40 @@ static bool check_strings(struct value *value, const struct param_row *row, json
     return true;
 }
 
+/* An IP address object, or text, in which a port may follow. */
+static bool read_endpoint(json_t *json, struct value_endpoint *endpoint)
+{
+    memset(endpoint, 0, sizeof(*endpoint));
+    endpoint->port = -1;
+    if (json_is_string(json))
+        return ipaddr_parse_endpoint(&endpoint->ip, &endpoint->port,
+                                     json_string_value(json), json_string_length(json));
+    return read_ip(json, &endpoint->ip);
+}
+
+static bool check_endpoints(struct value *value, const struct param_row *row,
+                            json_t *json, struct arena *arena, struct error *error)
+{
+    bool is_list = json_is_array(json);
+    size_t n = is_list ? json_array_size(json) : 1;
+    struct value_endpoint *items = NULL;
+
+    if (!fits(row, (double)n))
+        return wrong(row, error);
+    if (n) {
+        items = arena_alloc(arena, n * sizeof(*items));
+        if (!items)
+            return no_memory(error);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!read_endpoint(is_list ? json_array_get(json, i) : json, &items[i]))
+            return wrong(row, error);
+    }
+    value->endpoints.items = items;
+    value->endpoints.n = n;
+    return true;
+}
+
 static bool check_id(struct value *value, const struct param_row *row, json_t *json,
                      struct arena *arena, struct error *error)
 {
@@ -407,15 +441,16 @@ typedef bool value_check_function(struct value *value, const struct param_row *r
                                   json_t *json, struct arena *arena, struct error *error);
 
 static value_check_function *const checks[] = {
-    [VALUE_BOOL] = check_bool,       [VALUE_INT] = check_int,
-    [VALUE_SECONDS] = check_seconds, [VALUE_STRING] = check_string,
-    [VALUE_ENUM] = check_enum,       [VALUE_IPV6] = check_ipv6,
-    [VALUE_DATA] = check_data,       [VALUE_HANDLE] = check_handle,
-    [VALUE_HANDLES] = check_handles, [VALUE_HOST] = check_host,
-    [VALUE_PORT] = check_port,       [VALUE_ADDRESS] = check_address,
-    [VALUE_STRINGS] = check_strings, [VALUE_NAMES] = check_strings,
-    [VALUE_ID] = check_id,           [VALUE_JSON] = check_json,
-    [VALUE_OBJECT] = check_objects,  [VALUE_OBJECTS] = check_objects,
+    [VALUE_BOOL] = check_bool,           [VALUE_INT] = check_int,
+    [VALUE_SECONDS] = check_seconds,     [VALUE_STRING] = check_string,
+    [VALUE_ENUM] = check_enum,           [VALUE_IPV6] = check_ipv6,
+    [VALUE_DATA] = check_data,           [VALUE_HANDLE] = check_handle,
+    [VALUE_HANDLES] = check_handles,     [VALUE_HOST] = check_host,
+    [VALUE_PORT] = check_port,           [VALUE_ADDRESS] = check_address,
+    [VALUE_STRINGS] = check_strings,     [VALUE_NAMES] = check_strings,
+    [VALUE_ENDPOINTS] = check_endpoints, [VALUE_ID] = check_id,
+    [VALUE_JSON] = check_json,           [VALUE_OBJECT] = check_objects,
+    [VALUE_OBJECTS] = check_objects,
 };
 
 bool value_check(struct value *value, const struct param_row *row, json_t *json,

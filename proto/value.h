@@ -36,11 +36,13 @@ enum value_type {
     VALUE_ADDRESS, /* IP address object, or its text form */
     VALUE_STRINGS, /* list of strings; a single string is a list of one */
     VALUE_NAMES,   /* as STRINGS, each one of the words of `spec` */
-    VALUE_ID,      /* id of a request: string or number */
-    VALUE_JSON,    /* anything */
-    VALUE_OBJECT,  /* object that takes the parameters of the command `spec` */
-    VALUE_OBJECTS, /* list of these; a single object is a list of one */
-    VALUE_INCLUDE, /* results only: the members of the OBJECT `spec` stand here */
+    VALUE_ENDPOINTS, /* list of addresses, each with a port or without; one by itself is a
+                        list of one */
+    VALUE_ID,        /* id of a request: string or number */
+    VALUE_JSON,      /* anything */
+    VALUE_OBJECT,    /* object that takes the parameters of the command `spec` */
+    VALUE_OBJECTS,   /* list of these; a single object is a list of one */
+    VALUE_INCLUDE,   /* results only: the members of the OBJECT `spec` stand here */
 };
 
 /* Values of VALUE_IPV6: IPv4 only; IPv6 preferred (a look-up answers both); IPv6 only. */
@@ -56,6 +58,12 @@ struct value_ip {
     bool is_ipv6;
     uint8_t bytes[16]; /* network order; IPv4 uses the first four */
     uint32_t scope_id; /* IPv6: 0 is none */
+};
+
+/* An address, and a port that goes with it. */
+struct value_endpoint {
+    struct value_ip ip;
+    int port; /* -1: none was given */
 };
 
 struct value_host {
@@ -87,6 +95,10 @@ struct value {
             const struct value_text *items;
             size_t n;
         } strings;
+        struct {
+            const struct value_endpoint *items;
+            size_t n;
+        } endpoints;
         struct {
             struct params *items; /* OBJECT: one, OBJECTS: n */
             size_t n;

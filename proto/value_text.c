@@ -18,13 +18,16 @@
 #include "proto/text.h"
 
 static const char *const type_names[] = {
-    [VALUE_BOOL] = "boolean",    [VALUE_INT] = "integer",   [VALUE_SECONDS] = "seconds",
-    [VALUE_STRING] = "string",   [VALUE_ENUM] = "word",     [VALUE_IPV6] = "ipv6",
-    [VALUE_DATA] = "data",       [VALUE_HANDLE] = "handle", [VALUE_HANDLES] = "handles",
-    [VALUE_HOST] = "host",       [VALUE_PORT] = "port",     [VALUE_ADDRESS] = "address",
-    [VALUE_STRINGS] = "strings", [VALUE_NAMES] = "words",   [VALUE_ID] = "id",
-    [VALUE_JSON] = "json",       [VALUE_OBJECT] = "object", [VALUE_OBJECTS] = "objects",
-    [VALUE_INCLUDE] = "members",
+    [VALUE_BOOL] = "boolean",        [VALUE_INT] = "integer",
+    [VALUE_SECONDS] = "seconds",     [VALUE_STRING] = "string",
+    [VALUE_ENUM] = "word",           [VALUE_IPV6] = "ipv6",
+    [VALUE_DATA] = "data",           [VALUE_HANDLE] = "handle",
+    [VALUE_HANDLES] = "handles",     [VALUE_HOST] = "host",
+    [VALUE_PORT] = "port",           [VALUE_ADDRESS] = "address",
+    [VALUE_STRINGS] = "strings",     [VALUE_NAMES] = "words",
+    [VALUE_ENDPOINTS] = "endpoints", [VALUE_ID] = "id",
+    [VALUE_JSON] = "json",           [VALUE_OBJECT] = "object",
+    [VALUE_OBJECTS] = "objects",     [VALUE_INCLUDE] = "members",
 };
 
 const char *value_type_name(enum value_type type) { return type_names[type]; }
@@ -108,6 +111,9 @@ void value_describe(const struct param_row *row, char *text, size_t size)
         describe_bounds(row, "a list of handles", "with", " members", text, size);
     else if (row->type == VALUE_STRINGS)
         describe_bounds(row, "a list of strings", "with", " members", text, size);
+    else if (row->type == VALUE_ENDPOINTS)
+        describe_bounds(row, "a list of addresses such as ::1, 127.0.0.1:53 or [::1]:53",
+                        "with", " members", text, size);
     else if (row->type == VALUE_OBJECTS) {
         (void)snprintf(what, sizeof(what), "a list of objects with parameters of %s",
                        row->spec);
@@ -210,6 +216,27 @@ static json_t *numbers_from_text(const char *text)
     return list_from_text(text, number_from_text);
 }
 
+/* As a list of strings; but "[" may be the beginning of "[::1]:53", too. */
+static json_t *endpoints_from_text(const char *text)
+{
+    json_t *list = text[0] == '[' ? parse(text) : NULL;
+
+    if (list)
+        return list;
+    list = json_array();
+    for (bool is_done = text[0] == 0; list && !is_done;) {
+        size_t size = strcspn(text, ",");
+
+        if (json_array_append_new(list, json_stringn(text, size))) {
+            json_decref(list);
+            return NULL;
+        }
+        is_done = text[size] == 0;
+        text += size + 1;
+    }
+    return list;
+}
+
 static json_t *strings_from_text(const char *text)
 {
     return list_from_text(text, json_string);
@@ -230,6 +257,7 @@ static json_t *(*const from_text[])(const char *text) = {
     [VALUE_ADDRESS] = braces_or_string,
     [VALUE_STRINGS] = strings_from_text,
     [VALUE_NAMES] = strings_from_text,
+    [VALUE_ENDPOINTS] = endpoints_from_text,
     [VALUE_ID] = id_from_text,
     [VALUE_JSON] = any_from_text,
     [VALUE_OBJECT] = parse,

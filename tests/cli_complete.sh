@@ -22,13 +22,13 @@ offers() {
     same "$(printf '%s\n' "${COMPREPLY[@]}" | sort | tr '\n' ' ' | sed 's/ $//')" "$2" "$1"
 }
 
-offers 'sockctl make' 'make-socket'
-offers 'sockctl l' 'list-clients list-sockets listen local-filename local-host local-port lookup-hostname lookup-port ls'
+offers 'sockctl make' 'make-socket make-tunnel'
+offers 'sockctl l' 'list-clients list-sockets list-tunnels listen local-filename local-host local-port lookup-hostname lookup-port ls'
 offers 'sockctl --js' '--json'
 offers 'sockctl --json --time' '--timeout'
 offers 'sockctl --timeout 5 hel' 'hello help'
 offers 'sockctl -t 5 hel' 'hello help'
-offers 'sockctl help make' 'make-socket'
+offers 'sockctl help make' 'make-socket make-tunnel'
 offers 'sockctl make-socket --typ' '--type'
 offers 'sockctl make-socket --type ' 'datagram stream'
 offers 'sockctl make-socket --type=' 'datagram stream'

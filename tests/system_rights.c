@@ -90,6 +90,7 @@ static json_t *plausible(const struct param_row *row)
     case VALUE_HANDLES:
     case VALUE_STRINGS:
     case VALUE_NAMES:
+    case VALUE_ENDPOINTS:
     case VALUE_ID:
     case VALUE_JSON:
     case VALUE_OBJECT:

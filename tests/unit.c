@@ -17,7 +17,7 @@
 static struct {
     void (*before)(void);
     void (*after)(void);
-    void (*hooks[4])(void);
+    void (*hooks[8])(void);
     unsigned n_hooks;
     unsigned n_done, n_failed, n_skipped;
     unsigned n_records_before; /* failure records when the running test began */

@@ -224,11 +224,14 @@ static bool has_word(const char *text, const char *word)
 static bool is_in_other_form(const char *name)
 {
     static const char *const names[] = {
-        "errno",   /* errno_name: errno is a macro */
-        "tls",     /* there are no TLS sockets yet */
-        "values",  /* addresses, of a list of them */
-        "openrpc", /* the document is one text */
-        "info",    "methods", "components",
+        "errno",        /* errno_name: errno is a macro */
+        "tls",          /* there are no TLS sockets yet */
+        "values",       /* addresses, of a list of them */
+        "others",       /* the records of answer behind the first */
+        "class",        /* there is only one */
+        "time_to_live", /* ttl */
+        "openrpc",      /* the document is one text */
+        "info",         "methods", "components",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -276,6 +279,7 @@ static void test_words(void)
         {PARAM_ATTACH_DETACH, DETACH_WORDS},
         {PARAM_LOOKUP_PORT_PROTOCOL, PROTOCOL_WORDS},
         {PARAM_SET_LOG_LEVEL_LEVEL, LOG_LEVEL_WORDS},
+        {PARAM_DNS_QUERY_TYPE, DNS_TYPE_WORDS},
     };
     const char *word;
     size_t size;
@@ -312,6 +316,11 @@ static const struct unit_test tests[] = {
     {"names", test_names},
     {"interfaces", test_interfaces},
     {"session defaults", test_session},
+    {"questions to name servers", test_dns_queries},
+    {"odd answers about the DNS", test_dns_odd_results},
+    {"which name servers are asked", test_dns_configuration},
+    {"relays", test_relays},
+    {"tunnels", test_tunnels},
     {"the daemon's commands", test_daemon},
     {"describe-socket", test_describe},
     {"lists", test_lists},

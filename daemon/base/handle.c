@@ -14,10 +14,11 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/base/check.h"
 
-enum { HANDLE_FIRST_ROOM = 32, HANDLE_KINDS = 6 };
+enum { HANDLE_FIRST_ROOM = 32 };
 
 /* Handles stay below 2^53. */
 #define HANDLE_LAST_SERIAL ((INT64_C(1) << 53) / HANDLE_MAX_WORKERS - 1)
@@ -34,20 +35,36 @@ void handle_table_fini(struct handle_table *table)
     *table = (struct handle_table){.worker = table->worker};
 }
 
+/* A new slot in its place: the last, but for guests from other workers and what is newer
+ * than they are. */
+static void insert(struct handle_table *table, int64_t handle, enum handle_kind kind,
+                   void *object)
+{
+    size_t place = table->n_slots;
+
+    if (table->n_slots == table->room) {
+        table->room = table->room > 0 ? table->room * 2 : HANDLE_FIRST_ROOM;
+        table->slots = mem_resize(table->slots, table->room * sizeof *table->slots);
+    }
+    while (place > 0 && table->slots[place - 1].handle > handle) {
+        place--;
+    }
+    memmove(&table->slots[place + 1], &table->slots[place],
+            (table->n_slots - place) * sizeof *table->slots);
+    table->slots[place] = (struct handle_slot){handle, kind, object};
+    table->n_slots++;
+    table->n_kind[kind]++;
+}
+
 int64_t handle_add(struct handle_table *table, enum handle_kind kind, void *object)
 {
     CHECK(kind != HANDLE_ANY && (unsigned)kind < HANDLE_KINDS);
     CHECK(object != NULL);
     CHECK(table->last_serial < HANDLE_LAST_SERIAL);
-    if (table->n_slots == table->room) {
-        table->room = table->room > 0 ? table->room * 2 : HANDLE_FIRST_ROOM;
-        table->slots = mem_resize(table->slots, table->room * sizeof *table->slots);
-    }
     table->last_serial++;
     int64_t handle = table->last_serial * HANDLE_MAX_WORKERS + table->worker;
 
-    table->slots[table->n_slots++] = (struct handle_slot){handle, kind, object};
-    table->n_kind[kind]++;
+    insert(table, handle, kind, object);
     return handle;
 }
 
@@ -60,12 +77,17 @@ static struct handle_slot *find_slot(const struct handle_table *table, int64_t h
     if (n == 0 || handle < slots[0].handle || handle > slots[n - 1].handle) {
         return NULL;
     }
-    /* Serials differ by one at least, so the distance from either end bounds the place.
-     * Without gaps, the usual case, the bounds meet and nothing needs to be searched. */
-    size_t from_first = (size_t)((handle - slots[0].handle) / HANDLE_MAX_WORKERS);
-    size_t from_last = (size_t)((slots[n - 1].handle - handle) / HANDLE_MAX_WORKERS);
-    size_t low = from_last < n ? n - 1 - from_last : 0;
-    size_t high = from_first < n ? from_first : n - 1;
+    size_t low = 0, high = n - 1;
+
+    if (table->n_guests == 0) {
+        /* Serials differ by one at least, so the distance from either end bounds the
+         * place. Without gaps, the usual case, the bounds meet and nothing needs to be
+         * searched. */
+        size_t from_first = (size_t)((handle - slots[0].handle) / HANDLE_MAX_WORKERS);
+        size_t from_last = (size_t)((slots[n - 1].handle - handle) / HANDLE_MAX_WORKERS);
+        low = from_last < n ? n - 1 - from_last : 0;
+        high = from_first < n ? from_first : n - 1;
+    }
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -78,12 +100,19 @@ static struct handle_slot *find_slot(const struct handle_table *table, int64_t h
     return slots[low].handle == handle ? &slots[low] : NULL;
 }
 
+static bool is_guest(const struct handle_table *table, int64_t handle)
+{
+    return (int)handle_worker(handle) != table->worker;
+}
+
 static void compact(struct handle_table *table)
 {
     size_t n = 0;
 
+    table->n_guests = 0;
     for (size_t i = 0; i < table->n_slots; i++) {
         if (table->slots[i].object != NULL) {
+            table->n_guests += is_guest(table, table->slots[i].handle);
             table->slots[n++] = table->slots[i];
         }
     }
@@ -93,6 +122,27 @@ static void compact(struct handle_table *table)
         table->room = n * 2 > HANDLE_FIRST_ROOM ? n * 2 : HANDLE_FIRST_ROOM;
         table->slots = mem_resize(table->slots, table->room * sizeof *table->slots);
     }
+}
+
+void handle_put(struct handle_table *table, int64_t handle, enum handle_kind kind,
+                void *object)
+{
+    struct handle_slot *slot = find_slot(table, handle);
+
+    CHECK(kind != HANDLE_ANY && (unsigned)kind < HANDLE_KINDS && object != NULL);
+    if (slot == NULL) {
+        table->n_guests += is_guest(table, handle);
+        insert(table, handle, kind, object);
+        return;
+    }
+    if (slot->object != NULL) {
+        table->n_kind[slot->kind]--;
+    } else {
+        table->n_gone--;
+    }
+    slot->kind = kind;
+    slot->object = object;
+    table->n_kind[kind]++;
 }
 
 void handle_remove(struct handle_table *table, int64_t handle)
@@ -110,6 +160,7 @@ void handle_remove(struct handle_table *table, int64_t handle)
     while (table->n_slots > 0 && table->slots[table->n_slots - 1].object == NULL) {
         table->n_slots--;
         table->n_gone--;
+        table->n_guests -= is_guest(table, table->slots[table->n_slots].handle);
     }
     if (table->n_gone > table->n_slots / 2 || table->n_slots == 0) {
         compact(table);

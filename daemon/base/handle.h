@@ -22,6 +22,8 @@ enum handle_kind {
     HANDLE_REQUEST, /* waiting request */
     HANDLE_CONTEXT, /* TLS context */
     HANDLE_TUNNEL,
+    HANDLE_AWAY, /* a sock that works in another worker for a while */
+    HANDLE_KINDS
 };
 
 struct handle_slot {
@@ -36,7 +38,8 @@ struct handle_table {
     int64_t last_serial;
     struct handle_slot *slots;
     size_t n_slots, room, n_gone;
-    size_t n_kind[6];
+    size_t n_guests; /* slots of handles that name another worker */
+    size_t n_kind[HANDLE_KINDS];
 };
 
 static inline unsigned handle_worker(int64_t handle)
@@ -49,6 +52,10 @@ void handle_table_init(struct handle_table *table, int worker);
 void handle_table_fini(struct handle_table *table);
 /* A new handle, larger than all before; worker w begins with 64 + w. */
 int64_t handle_add(struct handle_table *table, enum handle_kind kind, void *object);
+/* The object answers to this handle here, whose serial was given out before, in this
+ * table or that of another worker. What has answered to it here no longer does. */
+void handle_put(struct handle_table *table, int64_t handle, enum handle_kind kind,
+                void *object);
 /* The handle must be there, unless it is 0: then nothing happens (an object that never
  * got one). */
 void handle_remove(struct handle_table *table, int64_t handle);

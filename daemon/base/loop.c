@@ -31,7 +31,7 @@
  * threads hold a pointer for mailbox_post() and to read the counters. */
 struct loop {
     unsigned magic;
-    int number; /* of the worker, or LOOP_MAIN */
+    int number; /* of the worker, or LOOP_MAIN, or LOOP_RESOLVER */
     char *name;
     struct event_base *base;
     struct mailbox *mailbox;
@@ -41,14 +41,14 @@ struct loop {
     uint64_t now_ms; /* 0: not read in this round */
     void *data;
     bool is_running, is_stopping;
-    struct handle_table handles; /* unused by the main loop */
+    struct handle_table handles; /* of workers only */
     struct counters counters;
 };
 
 static _Thread_local struct loop *self;
 
 /* Constant while threads run. */
-static struct loop *main_loop, *worker_loops[HANDLE_MAX_WORKERS];
+static struct loop *main_loop, *resolver_loop, *worker_loops[HANDLE_MAX_WORKERS];
 static unsigned n_worker_loops;
 
 static void libevent_log(int severity, const char *message)
@@ -115,7 +115,7 @@ struct loop *loop_new(const char *name, int number)
     loop->name = mem_copy_text(name);
     loop->base = new_base();
     loop->mailbox = mailbox_new();
-    if (number != LOOP_MAIN) {
+    if (number >= 0) {
         handle_table_init(&loop->handles, number);
     }
     loop->later.next = &loop->later;
@@ -217,7 +217,7 @@ struct mailbox *loop_mailbox(struct loop *loop) { return loop->mailbox; }
 
 struct handle_table *loop_handles(struct loop *loop)
 {
-    CHECK(loop->number != LOOP_MAIN);
+    CHECK(loop->number >= 0);
     return &loop->handles;
 }
 
@@ -251,6 +251,11 @@ void loop_register(struct loop *loop)
         main_loop = loop;
         return;
     }
+    if (loop->number == LOOP_RESOLVER) {
+        CHECK(resolver_loop == NULL);
+        resolver_loop = loop;
+        return;
+    }
     CHECK(loop->number == (int)n_worker_loops && n_worker_loops < HANDLE_MAX_WORKERS);
     worker_loops[n_worker_loops++] = loop;
 }
@@ -264,9 +269,19 @@ unsigned loop_n_workers(void) { return n_worker_loops; }
 
 struct loop *loop_of_main(void) { return main_loop; }
 
+struct loop *loop_of_resolver(void) { return resolver_loop; }
+
+struct loop *loop_at(int number)
+{
+    return number == LOOP_MAIN       ? main_loop
+           : number == LOOP_RESOLVER ? resolver_loop
+                                     : loop_of_worker((unsigned)number);
+}
+
 void loop_unregister_all(void)
 {
     main_loop = NULL;
+    resolver_loop = NULL;
     n_worker_loops = 0;
 }
 
@@ -306,6 +321,7 @@ int io_start(struct io *io, struct loop *loop, int fd, unsigned what, io_ready *
     int events = EV_PERSIST | (what & IO_READ ? EV_READ : 0) |
                  (what & IO_WRITE ? EV_WRITE : 0) | (what & IO_LEVEL ? 0 : EV_ET);
 
+    io->room = NULL;
     io->ready = ready;
     io->arg = arg;
     CHECK(event_assign(&io->event, loop->base, fd, (short)events, io_event, io) == 0);
@@ -317,8 +333,25 @@ int io_start(struct io *io, struct loop *loop, int fd, unsigned what, io_ready *
 void io_stop(struct io *io)
 {
     if (io->is_on) {
+        io_watch_room(io, false);
         io->is_on = false;
         event_del(&io->event);
+    }
+}
+
+void io_watch_room(struct io *io, bool is_on)
+{
+    CHECK(io->is_on);
+    if (!is_on && io->room != NULL) {
+        event_del(io->room);
+        free(io->room);
+        io->room = NULL;
+    } else if (is_on && io->room == NULL &&
+               (event_get_events(&io->event) & EV_WRITE) == 0) {
+        io->room = MEM_NEW(struct event);
+        CHECK(event_assign(io->room, event_get_base(&io->event), event_get_fd(&io->event),
+                           EV_PERSIST | EV_WRITE | EV_ET, io_event, io) == 0);
+        CHECK(add_event(io->room) == 0); /* the descriptor is watched already */
     }
 }
 

@@ -8,7 +8,9 @@
  * the event structs stand here only so that they can be embedded.
  *
  * Locks of the daemon, in order: the mailbox of a loop, the queue of the job threads, the
- * quotas, the binding of socket files. No function holds two of them.
+ * quotas, the parts of the name cache, the binding of socket files, the certificates of
+ * the system, ticket keys, the sessions of a client context. No function holds two of
+ * them.
  */
 #ifndef SOCKD_BASE_LOOP_H
 #define SOCKD_BASE_LOOP_H
@@ -22,9 +24,9 @@ struct mailbox;
 struct counters;
 struct handle_table;
 
-/* `number`: the worker's number, or LOOP_MAIN. The name is copied. Thread: any. Cannot
- * fail. */
-enum { LOOP_MAIN = -1 };
+/* `number`: the worker's number, or one of these, which have no handles. The name is
+ * copied. Thread: any. Cannot fail. */
+enum { LOOP_MAIN = -1, LOOP_RESOLVER = -2 };
 struct loop *loop_new(const char *name, int number);
 /* The loop is not running, nothing is registered with it, and nobody can post to it any
  * more (threads joined, jobs stopped). Drops what is in the mailbox. */
@@ -59,6 +61,9 @@ void loop_register(struct loop *loop);
 struct loop *loop_of_worker(unsigned worker); /* NULL: no such worker */
 unsigned loop_n_workers(void);
 struct loop *loop_of_main(void);
+struct loop *loop_of_resolver(void); /* NULL: there is none */
+/* By any number. NULL: no such loop. */
+struct loop *loop_at(int number);
 void loop_unregister_all(void);
 
 /* The object's home must be the running thread. */
@@ -74,6 +79,7 @@ enum io_what { IO_READ = 1, IO_WRITE = 2, IO_LEVEL = 4 };
 typedef void io_ready(void *arg, unsigned what);
 struct io {
     struct event event;
+    struct event *room; /* tells of room to write; NULL: nobody waits for it */
     io_ready *ready;
     void *arg;
     bool is_on;
@@ -83,6 +89,11 @@ struct io {
 int io_start(struct io *io, struct loop *loop, int fd, unsigned what, io_ready *ready,
              void *arg);
 void io_stop(struct io *io); /* before the descriptor is closed; no-op when off */
+/* For one that was started with IO_READ alone: is it to tell of IO_WRITE, too? To be
+ * asked for when a send has found no room, and given up when it tells what is known: a
+ * Unix socket tells of room whenever its peer has read something, and with IO_WRITE
+ * watched, every event that came while it was being served counts as one. */
+void io_watch_room(struct io *io, bool is_on);
 
 /* A timer that fires once. All zero is a stopped one; starting a running one restarts it.
  * Time beyond 100 years is cut to that. `fire` may free the timer. */

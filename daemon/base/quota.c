@@ -25,6 +25,7 @@ static const struct {
 } names[QUOTA_KINDS] = {
     [QUOTA_CONNECTIONS] = {"connections-per-user", "connections"},
     [QUOTA_SOCKETS] = {"sockets-per-user", "sockets"},
+    [QUOTA_LOOKUPS] = {"lookups-per-user", "lookups"},
 };
 
 static _Atomic uint32_t limits[QUOTA_KINDS], totals[QUOTA_KINDS];

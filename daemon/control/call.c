@@ -213,6 +213,9 @@ void call_end(struct request *request)
     deliver(request);
     if (request->brings_socket) {
         connection_has_socket_at(connection, request->brought_at);
+        for (unsigned i = 0; request->brings_everywhere && i < loop_n_workers(); i++) {
+            connection_has_socket_at(connection, (int)i);
+        }
     }
     if (request->stream != 0) {
         connection_hand_over(connection, request->brought_at, request->stream,
@@ -304,8 +307,7 @@ static void send_cancellation(struct cancellation *cancellation, int place)
     cancellation->message.deliver = cancellation_arrived;
     cancellation->message.drop = drop_plain;
     cancellation->place = place;
-    mailbox_post(place == LOOP_MAIN ? loop_of_main() : loop_of_worker((unsigned)place),
-                 &cancellation->message);
+    mailbox_post(loop_at(place), &cancellation->message);
 }
 
 static void cancel_elsewhere(const struct call *call, int64_t asker)

@@ -8,6 +8,7 @@
  */
 #include <config.h>
 #include <string.h>
+#include "daemon/control/address_write.h"
 #include "daemon/control/handlers.h"
 #include "daemon/control/request.h"
 #include "proto/ipaddr.h"
@@ -56,26 +57,6 @@ void handle_dotted_address_p(struct request *request)
                                                           json_string_length(object)));
 }
 
-/* An integer for IPv4, {"ipv6", "scope-id"} for IPv6. */
-static void write_address_object(struct writer *writer, const struct value_ip *ip)
-{
-    struct value_ip bare = *ip;
-    char text[IPADDR_TEXT_SIZE];
-
-    if (!ip->is_ipv6) {
-        writer_int(writer, ipaddr_to_integer(ip));
-        return;
-    }
-    bare.scope_id = 0;
-    ipaddr_format(&bare, text);
-    writer_begin_object(writer);
-    writer_key(writer, "ipv6");
-    writer_text(writer, text);
-    writer_key(writer, "scope-id");
-    writer_int(writer, ip->scope_id);
-    writer_end_object(writer);
-}
-
 void handle_dotted_to_ipaddr(struct request *request)
 {
     const struct params *params = request_params(request);
@@ -93,7 +74,7 @@ void handle_dotted_to_ipaddr(struct request *request)
     writer = request_reply(request);
     writer_result(writer, RESULT_DOTTED_TO_IPADDR_VALUE);
     if (is_valid) {
-        write_address_object(writer, &ip);
+        address_write(writer, &ip);
     } else {
         writer_null(writer);
     }

@@ -20,83 +20,11 @@
 #include "daemon/control/description.h"
 #include "daemon/control/handlers.h"
 #include "daemon/control/instance.h"
+#include "daemon/control/list_part.h"
 #include "daemon/control/request.h"
 #include "daemon/control/scatter.h"
 #include "daemon/control/timestamp.h"
 #include "daemon/net/sock.h"
-
-/* One object of a list, already as JSON text. */
-struct entry {
-    int64_t handle;
-    size_t start, size; /* in the part's text */
-};
-
-/* What one worker answers to a list. */
-struct list_part {
-    struct writer text; /* the entries one behind the other */
-    struct entry *entries;
-    size_t n_entries, room;
-};
-
-static void list_part_fini(void *memory)
-{
-    struct list_part *part = memory;
-
-    writer_fini(&part->text);
-    free(part->entries);
-}
-
-static void list_part_begin(struct list_part *part, int64_t handle)
-{
-    if (part->n_entries == part->room) {
-        part->room = part->room ? part->room * 2 : 64;
-        part->entries = mem_resize(part->entries, part->room * sizeof part->entries[0]);
-    }
-    part->entries[part->n_entries].handle = handle;
-    part->entries[part->n_entries].start = part->text.size;
-    part->text.needs_comma = false;
-    writer_begin_object(&part->text);
-}
-
-static void list_part_end(struct list_part *part)
-{
-    struct entry *entry = &part->entries[part->n_entries++];
-
-    writer_end_object(&part->text);
-    entry->size = part->text.size - entry->start;
-}
-
-/* Writes the entries of all parts in the order of their handles, at most `limit`. Answers
- * the handle to go on after, or 0 when none is left. */
-static int64_t list_merge(struct writer *writer, void **parts, unsigned n_parts,
-                          size_t limit)
-{
-    size_t at[HANDLE_MAX_WORKERS] = {0};
-    int64_t last = 0;
-
-    for (size_t n = 0;; n++) {
-        const struct list_part *best = NULL;
-        unsigned best_worker = 0;
-        for (unsigned i = 0; i < n_parts; i++) {
-            const struct list_part *part = parts[i];
-            if (part && at[i] < part->n_entries &&
-                (!best ||
-                 part->entries[at[i]].handle < best->entries[at[best_worker]].handle)) {
-                best = part;
-                best_worker = i;
-            }
-        }
-        if (!best) {
-            return 0;
-        }
-        if (n == limit) {
-            return last;
-        }
-        const struct entry *entry = &best->entries[at[best_worker]++];
-        writer_raw(writer, best->text.data + entry->start, entry->size, true);
-        last = entry->handle;
-    }
-}
 
 /* list-sockets */
 
@@ -139,7 +67,7 @@ static void collect_sockets(struct loop *loop, const struct caller *caller,
         }
         list_part_begin(part, handle);
         description_write(&part->text, sock);
-        description_write_owner(&part->text, sock);
+        description_write_owner(&part->text, &sock->owner);
         writer_result_int(&part->text, FIELD_LISTED_SOCKET_WORKER, loop_number(loop));
         list_part_end(part);
     }
@@ -344,6 +272,7 @@ static void merge_numbers(struct request *request, const void *question, void **
 
     (void)question; /* statistics has no parameters */
     read_counters(&sum, loop_of_main());
+    read_counters(&sum, loop_of_resolver());
     sum_parts(&sum, parts, n_parts);
     timestamp_format(instance_started(), started);
     writer_result_text(writer, RESULT_STATISTICS_VERSION, PACKAGE_VERSION);

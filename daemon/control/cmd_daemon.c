@@ -37,6 +37,8 @@ static void write_limits(struct writer *writer)
                       limits->connections_per_user);
     writer_result_int(writer, FIELD_LIMITS_SOCKETS, limits->sockets);
     writer_result_int(writer, FIELD_LIMITS_SOCKETS_PER_USER, limits->sockets_per_user);
+    writer_result_int(writer, FIELD_LIMITS_LOOKUPS, limits->lookups);
+    writer_result_int(writer, FIELD_LIMITS_LOOKUPS_PER_USER, limits->lookups_per_user);
     writer_result_int(writer, FIELD_LIMITS_REPLY_QUEUE_SIZE,
                       (int64_t)limits->reply_queue_size);
     writer_result_double(writer, FIELD_LIMITS_REPLY_TIMEOUT, limits->reply_timeout);

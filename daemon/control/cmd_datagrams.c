@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/control/handlers.h"
+#include "daemon/control/lookup_plan.h"
 #include "daemon/control/request.h"
 #include "daemon/control/text_policy.h"
 #include "daemon/net/datagram.h"
@@ -280,7 +281,8 @@ void handle_send_to(struct request *request)
     if (send->is_looking_up && timeout != 0) {
         const char *name =
             params_value(params, PARAM_SEND_TO_REMOTE_HOST)->host.name.text;
-        resolve_start(&send->resolve, name, name_family(send, sock), -1, looked_up);
+        struct resolve_plan plan = lookup_plan(request, name, name_family(send, sock));
+        resolve_start(&send->resolve, &plan, -1, looked_up);
     }
     sock_start(sock, &send->op, OP_OUTPUT, timeout);
 }

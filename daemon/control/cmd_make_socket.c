@@ -18,6 +18,7 @@
 #include "daemon/base/placement.h"
 #include "daemon/control/description.h"
 #include "daemon/control/handlers.h"
+#include "daemon/control/lookup_plan.h"
 #include "daemon/control/make_plan.h"
 #include "daemon/control/request.h"
 #include "daemon/net/connector.h"
@@ -315,8 +316,10 @@ static void look_up(struct make *make, struct lookup *lookup, const struct make_
         add_address(lookup, &address);
         return;
     }
+    struct resolve_plan plan = lookup_plan(make->request, end->name, end->family);
+
     make->n_lookups++;
-    resolve_start(&lookup->resolve, end->name, end->family, -1, looked_up);
+    resolve_start(&lookup->resolve, &plan, -1, looked_up);
 }
 
 /* ---- The beginning ---- */

@@ -13,7 +13,10 @@
 #include <netinet/in.h>
 #include <string.h>
 #include "daemon/base/check.h"
+#include "daemon/base/counters.h"
+#include "daemon/base/loop.h"
 #include "daemon/control/handlers.h"
+#include "daemon/control/lookup_plan.h"
 #include "daemon/control/request.h"
 #include "daemon/net/endpoint.h"
 #include "daemon/net/resolver.h"
@@ -24,7 +27,6 @@ struct lookup {
     struct resolve resolve; /* first: the resolver hands this back */
     struct request *request;
     unsigned ipv6; /* enum value_ipv6: what is preferred */
-    bool wants_all;
 };
 
 static void lookup_cancel(struct request *request, const struct error *why)
@@ -42,6 +44,14 @@ static struct lookup *lookup_new(struct request *request)
     lookup->request = request;
     request_wait(request, lookup_cancel, lookup);
     return lookup;
+}
+
+static void count_cached(const struct request *request)
+{
+    struct counters *counters = loop_counters(request_loop(request));
+
+    counters_add(counters, COUNTER_LOOKUPS, 1);
+    counters_add(counters, COUNTER_LOOKUPS_CACHED, 1);
 }
 
 static void write_ip(struct writer *writer, const struct value_ip *ip)
@@ -62,82 +72,105 @@ static bool belongs_to_pass(const struct sockaddr_storage *address, unsigned ipv
     return is_preferred == (pass == 0);
 }
 
-static void lookup_hostname_done(struct resolve *resolve,
-                                 const struct resolve_answer *answer,
-                                 const struct error *error)
+static void reply_addresses(struct request *request, unsigned ipv6,
+                            const struct resolve_answer *answer)
 {
-    struct lookup *lookup = (struct lookup *)resolve;
-    struct writer *writer;
+    bool wants_all = params_bool(request_params(request), PARAM_LOOKUP_HOSTNAME_ALL);
+    struct writer *writer = request_reply(request);
     unsigned n_written = 0;
 
-    if (error) {
-        request_fail(lookup->request, error);
-        return;
-    }
-    writer = request_reply(lookup->request);
-    writer_result(writer, lookup->wants_all ? RESULT_LOOKUP_HOSTNAME_VALUES
-                                            : RESULT_LOOKUP_HOSTNAME_VALUE);
-    if (lookup->wants_all) {
+    writer_result(writer, wants_all ? RESULT_LOOKUP_HOSTNAME_VALUES
+                                    : RESULT_LOOKUP_HOSTNAME_VALUE);
+    if (wants_all) {
         writer_begin_array(writer);
     }
     for (int pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < answer->n; i++) {
             struct value_ip ip;
-            if ((lookup->wants_all || n_written == 0) &&
-                belongs_to_pass(&answer->addresses[i], lookup->ipv6, pass) &&
+            if ((wants_all || n_written == 0) &&
+                belongs_to_pass(&answer->addresses[i], ipv6, pass) &&
                 endpoint_ip(&answer->addresses[i], &ip)) {
                 write_ip(writer, &ip);
                 n_written++;
             }
         }
     }
-    if (lookup->wants_all) {
+    if (wants_all) {
         writer_end_array(writer);
     }
-    request_finish(lookup->request);
+    request_finish(request);
+}
+
+static void lookup_hostname_done(struct resolve *resolve,
+                                 const struct resolve_answer *answer,
+                                 const struct error *error)
+{
+    struct lookup *lookup = (struct lookup *)resolve;
+
+    if (error) {
+        request_fail(lookup->request, error);
+    } else {
+        reply_addresses(lookup->request, lookup->ipv6, answer);
+    }
 }
 
 /* An address needs no look-up. */
 static void reply_host_address(struct request *request, const struct value_ip *ip)
 {
-    bool wants_all = params_bool(request_params(request), PARAM_LOOKUP_HOSTNAME_ALL);
-    struct writer *writer = request_reply(request);
+    struct resolve_answer answer;
 
-    if (wants_all) {
-        writer_result(writer, RESULT_LOOKUP_HOSTNAME_VALUES);
-        writer_begin_array(writer);
-        write_ip(writer, ip);
-        writer_end_array(writer);
-    } else {
-        writer_result(writer, RESULT_LOOKUP_HOSTNAME_VALUE);
-        write_ip(writer, ip);
-    }
-    request_finish(request);
+    answer.n = 1;
+    (void)endpoint_from_ip(&answer.addresses[0], ip, 0);
+    reply_addresses(request, ip->is_ipv6 ? VALUE_IPV6_TRUE : VALUE_IPV6_FALSE, &answer);
+}
+
+static unsigned wanted_ipv6(const struct request *request)
+{
+    const struct params *params = request_params(request);
+
+    return params_has(params, PARAM_LOOKUP_HOSTNAME_IPV6)
+               ? params_word(params, PARAM_LOOKUP_HOSTNAME_IPV6)
+               : request_caller(request)->ipv6;
 }
 
 void handle_lookup_hostname(struct request *request)
 {
+    static const enum resolve_family families[] = {
+        [VALUE_IPV6_FALSE] = RESOLVE_V4,
+        [VALUE_IPV6_TRUE] = RESOLVE_ANY,
+        [VALUE_IPV6_ONLY] = RESOLVE_V6,
+    };
     const struct params *params = request_params(request);
     const struct value_host *host =
         &params_value(params, PARAM_LOOKUP_HOSTNAME_HOST)->host;
-    struct lookup *lookup;
-    enum resolve_family family;
+    unsigned ipv6 = wanted_ipv6(request);
+    struct resolve_answer answer;
+    char text[DNS_TEXT_SIZE];
 
     if (host->is_address) {
         reply_host_address(request, &host->ip);
         return;
     }
-    lookup = lookup_new(request);
-    lookup->wants_all = params_bool(params, PARAM_LOOKUP_HOSTNAME_ALL);
-    lookup->ipv6 = params_has(params, PARAM_LOOKUP_HOSTNAME_IPV6)
-                       ? params_word(params, PARAM_LOOKUP_HOSTNAME_IPV6)
-                       : request_caller(request)->ipv6;
-    family = lookup->ipv6 == VALUE_IPV6_FALSE  ? RESOLVE_V4
-             : lookup->ipv6 == VALUE_IPV6_ONLY ? RESOLVE_V6
-                                               : RESOLVE_ANY;
-    resolve_start(&lookup->resolve, host->name.text, family,
+    struct resolve_plan plan = lookup_plan(request, host->name.text, families[ipv6]);
+
+    plan.ignore_cache = params_bool(params, PARAM_LOOKUP_HOSTNAME_IGNORE_CACHE);
+    if (resolve_now(&plan, &answer, text)) {
+        count_cached(request);
+        reply_addresses(request, ipv6, &answer);
+        return;
+    }
+    struct lookup *lookup = lookup_new(request);
+
+    lookup->ipv6 = ipv6;
+    resolve_start(&lookup->resolve, &plan,
                   params_seconds(params, PARAM_LOOKUP_HOSTNAME_TIMEOUT),
                   lookup_hostname_done);
+}
+
+static void reply_name(struct request *request, const char *name)
+{
+    writer_result_text(request_reply(request), RESULT_IPADDR_TO_HOSTNAME_VALUE, name);
+    request_finish(request);
 }
 
 static void ipaddr_to_hostname_done(struct resolve *resolve,
@@ -148,24 +181,30 @@ static void ipaddr_to_hostname_done(struct resolve *resolve,
 
     if (error) {
         request_fail(lookup->request, error);
-        return;
+    } else {
+        reply_name(lookup->request, answer->name);
     }
-    writer_result_text(request_reply(lookup->request), RESULT_IPADDR_TO_HOSTNAME_VALUE,
-                       answer->name);
-    request_finish(lookup->request);
 }
 
 void handle_ipaddr_to_hostname(struct request *request)
 {
     const struct params *params = request_params(request);
-    struct sockaddr_storage address;
-    socklen_t size = endpoint_from_ip(
-        &address, &params_value(params, PARAM_IPADDR_TO_HOSTNAME_ADDRESS)->ip, 0);
+    struct resolve_plan plan = lookup_plan(request, NULL, RESOLVE_ANY);
+    struct resolve_answer answer;
+    char text[DNS_TEXT_SIZE];
+
+    plan.ip = params_value(params, PARAM_IPADDR_TO_HOSTNAME_ADDRESS)->ip;
+    plan.ignore_cache = params_bool(params, PARAM_IPADDR_TO_HOSTNAME_IGNORE_CACHE);
+    if (resolve_now(&plan, &answer, text)) {
+        count_cached(request);
+        reply_name(request, answer.name);
+        return;
+    }
     struct lookup *lookup = lookup_new(request);
 
-    resolve_name_start(&lookup->resolve, (const struct sockaddr *)&address, size,
-                       params_seconds(params, PARAM_IPADDR_TO_HOSTNAME_TIMEOUT),
-                       ipaddr_to_hostname_done);
+    resolve_start(&lookup->resolve, &plan,
+                  params_seconds(params, PARAM_IPADDR_TO_HOSTNAME_TIMEOUT),
+                  ipaddr_to_hostname_done);
 }
 
 void handle_lookup_port(struct request *request)

@@ -20,6 +20,7 @@
 #include "daemon/net/listener.h"
 #include "daemon/net/sock.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tunnel.h"
 
 /* ---- accept-connection ---- */
 
@@ -150,6 +151,12 @@ void handle_accept_connection(struct request *request)
 
     if (sock->kind != &listener_kind) {
         (void)sock_wrong_kind(sock, "a listener", &error);
+        request_fail(request, &error);
+        return;
+    }
+    if (tunnel_owns(sock)) {
+        error_set(&error, ERROR_BUSY, "a tunnel takes the connections of this listener");
+        error.socket = sock->handle;
         request_fail(request, &error);
         return;
     }

@@ -49,7 +49,12 @@ struct session *connection_session(struct connection *connection)
 
 struct caller *connection_caller(struct connection *connection)
 {
-    connection->caller.ipv6 = connection->session.ipv6;
+    const struct session *session = &connection->session;
+
+    connection->caller.ipv6 = session->ipv6;
+    connection->caller.dns_mode = session->dns_mode;
+    connection->caller.print_hostname = session->print_hostname;
+    connection->caller.suffixes = session->suffixes;
     return &connection->caller;
 }
 

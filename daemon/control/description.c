@@ -15,8 +15,10 @@
 #include "daemon/base/users.h"
 #include "daemon/control/handlers.h"
 #include "daemon/control/options_write.h"
+#include "daemon/control/print_form.h"
 #include "daemon/control/request.h"
 #include "daemon/control/timestamp.h"
+#include "daemon/net/bridge.h"
 #include "daemon/net/chunked.h"
 #include "daemon/net/endpoint.h"
 #include "daemon/net/sock.h"
@@ -125,15 +127,15 @@ void description_write(struct writer *writer, const struct sock *sock)
     writer_result_null(writer, FIELD_DESCRIPTION_TLS);
 }
 
-void description_write_owner(struct writer *writer, const struct sock *sock)
+void description_write_owner(struct writer *writer, const struct sock_owner *owner)
 {
     writer_result(writer, FIELD_LISTED_SOCKET_OWNER);
     writer_begin_object(writer);
-    writer_result_int(writer, FIELD_OWNER_UID, sock->owner.uid);
-    writer_result_int(writer, FIELD_OWNER_PID, sock->owner.pid);
-    writer_result_text(writer, FIELD_OWNER_USER, users_name(sock->owner.uid));
-    if (sock->owner.client != 0) {
-        writer_result_int(writer, FIELD_OWNER_CLIENT, sock->owner.client);
+    writer_result_int(writer, FIELD_OWNER_UID, owner->uid);
+    writer_result_int(writer, FIELD_OWNER_PID, owner->pid);
+    writer_result_text(writer, FIELD_OWNER_USER, users_name(owner->uid));
+    if (owner->client != 0) {
+        writer_result_int(writer, FIELD_OWNER_CLIENT, owner->client);
     } else {
         writer_result_null(writer, FIELD_OWNER_CLIENT);
     }
@@ -193,8 +195,14 @@ static void write_stream(struct writer *writer, const struct sock *sock)
                       (int64_t)stream_input_buffered(sock));
     writer_result_int(writer, FIELD_RUNTIME_OUTPUT_BUFFERED,
                       (int64_t)stream_output_buffered(sock));
-    writer_result_bool(writer, FIELD_RUNTIME_ATTACHED,
-                       sock->state == SOCK_STATE_ATTACHED);
+    const struct sock *other = bridge_other(sock);
+
+    writer_result_bool(writer, FIELD_RUNTIME_ATTACHED, stream->attachment != NULL);
+    if (other != NULL) {
+        writer_result_int(writer, FIELD_RUNTIME_RELAYED_TO, other->handle);
+    } else {
+        writer_result_null(writer, FIELD_RUNTIME_RELAYED_TO);
+    }
     writer_result_bool(writer, FIELD_RUNTIME_INPUT_SHUTDOWN, stream->is_input_shut);
     writer_result_bool(writer, FIELD_RUNTIME_OUTPUT_SHUTDOWN,
                        stream->is_output_ending || stream->is_output_shut);
@@ -228,7 +236,7 @@ void description_write_more(struct writer *writer, const struct sock *sock)
 {
     char created[TIMESTAMP_SIZE];
 
-    description_write_owner(writer, sock);
+    description_write_owner(writer, &sock->owner);
     writer_result_int(writer, RESULT_DESCRIBE_SOCKET_WORKER, loop_number(sock->loop));
     writer_result(writer, RESULT_DESCRIBE_SOCKET_OPTIONS);
     if (sock->fd >= 0) {
@@ -256,8 +264,12 @@ void handle_describe_socket(struct request *request)
 {
     struct sock *sock = request_sock(request);
     struct writer *writer = request_reply(request);
+    char printed[PRINT_FORM_SIZE];
 
     description_write(writer, sock);
     description_write_more(writer, sock);
+    print_form(sock, request_caller(request)->print_hostname, printed);
+    writer_result(writer, RESULT_DESCRIBE_SOCKET_PRINTED);
+    writer_foreign(writer, printed, strlen(printed));
     request_finish(request);
 }

@@ -7,6 +7,7 @@
 #define SOCKD_CONTROL_DESCRIPTION_H
 
 struct sock;
+struct sock_owner;
 struct writer;
 
 /* The order is that of the words of FIELD_DESCRIPTION_STATE. */
@@ -24,7 +25,7 @@ enum description_state description_state(const struct sock *sock);
 /* The members of the description, into an open object. */
 void description_write(struct writer *writer, const struct sock *sock);
 /* The member `owner`. */
-void description_write_owner(struct writer *writer, const struct sock *sock);
+void description_write_owner(struct writer *writer, const struct sock_owner *owner);
 /* Those that describe-socket adds: owner, worker, options, created, runtime. */
 void description_write_more(struct writer *writer, const struct sock *sock);
 

@@ -16,6 +16,7 @@
 #include "daemon/base/mailbox.h"
 #include "daemon/control/connection_life.h"
 #include "daemon/control/request_life.h"
+#include "daemon/net/guest.h"
 #include "daemon/net/sock.h"
 
 /* How often a draining thread looks whether it is done: it shortens the stop, no more. */
@@ -29,7 +30,7 @@ void desk_open(struct loop *loop)
 
     desk->magic = DESK_MAGIC;
     desk->loop = loop;
-    if (loop_number(loop) != LOOP_MAIN) {
+    if (loop_number(loop) >= 0) {
         desk->scratch = mem_new(DESK_SCRATCH_SIZE);
     }
     loop_set_data(loop, desk);
@@ -188,6 +189,7 @@ void desk_drain(struct loop *loop, void (*quiet)(struct loop *loop))
         }
     }
     send_echo(desk, loop_of_main());
+    send_echo(desk, loop_of_resolver());
     timer_start(&desk->timer, loop, LOOK_SECONDS, look, desk);
 }
 
@@ -209,6 +211,14 @@ static void cancel_all(struct desk *desk)
     }
 }
 
+void desk_end_requests(struct loop *loop)
+{
+    struct desk *desk = desk_of(loop);
+
+    desk->is_draining = desk->has_ended = true;
+    cancel_all(desk);
+}
+
 void desk_end(struct loop *loop)
 {
     struct desk *desk = desk_of(loop);
@@ -217,6 +227,7 @@ void desk_end(struct loop *loop)
     timer_stop(&desk->timer);
     connection_end_all(desk);
     sock_close_all(loop, true);
+    guest_forget_all(loop);
     cancel_all(desk);
     connection_free_all(desk);
 }

@@ -59,6 +59,8 @@ struct request *desk_find(struct loop *loop, int64_t call);
 void desk_drain(struct loop *loop, void (*quiet)(struct loop *loop));
 /* The end, second half, at once: connections and sockets are closed, nothing waits. */
 void desk_end(struct loop *loop);
+/* The same for a thread that is no worker: it has neither. */
+void desk_end_requests(struct loop *loop);
 
 /* Control connections per worker, for choosing the least loaded. Thread: any. */
 void desk_load_add(unsigned worker, int n);

@@ -4,8 +4,8 @@
  * to its handler on the thread that its row names.
  *
  * Called by connection.c with each line; calls the handlers. Thread: the home worker; the
- * second half of OWNER commands runs in the worker of the socket, that of MAIN commands
- * in the main thread.
+ * second half of OWNER commands runs in the worker of the socket, that of MAIN and
+ * RESOLVER commands in these threads.
  */
 #include <config.h>
 
@@ -20,6 +20,7 @@
 #include "daemon/control/handlers.h"
 #include "daemon/control/limits.h"
 #include "daemon/control/request_life.h"
+#include "daemon/net/guest.h"
 #include "daemon/net/sock.h"
 #include "proto/message.h"
 #include "proto/table.h"
@@ -32,7 +33,8 @@ static handler *const handlers[COMMAND_COUNT] = {
 #include "proto/commands.def"
 };
 
-/* The parameter `socket` of each OWNER command. Constant after dispatch_setup(). */
+/* The parameter `socket`, or `first`, of each OWNER command. Constant after
+ * dispatch_setup(). */
 static enum param_id owner_params[COMMAND_COUNT];
 
 void dispatch_setup(void)
@@ -41,6 +43,7 @@ void dispatch_setup(void)
         const struct command *command = table_command((enum command_id)id);
         if (command->thread == THREAD_OWNER) {
             const struct param_row *row = table_command_param(command, "socket", 6);
+            row = row != NULL ? row : table_command_param(command, "first", 5);
             CHECK(row != NULL);
             owner_params[id] = row->id;
         }
@@ -52,13 +55,33 @@ void dispatch_setup(void)
 
 static void run(struct request *request) { handlers[request->command->id](request); }
 
-/* In the worker that the handle names. */
+/* Where a handle that is not here has to be looked for: at home, or where home says. */
+static struct loop *next_place(const struct request *request, int64_t handle)
+{
+    unsigned home = handle_worker(handle);
+    int abroad = guest_worker(request->loop, handle);
+
+    if (abroad >= 0) {
+        return loop_of_worker((unsigned)abroad);
+    }
+    return (int)home != loop_number(request->loop) ? loop_of_worker(home) : NULL;
+}
+
+/* In the worker that the handle names, or where the sock is a guest. */
 static void run_at_owner(struct request *request)
 {
     int64_t handle = params_int(&request->params, owner_params[request->command->id]);
     struct error error;
 
-    request->sock = sock_get(request->loop, handle, &error);
+    request->sock = sock_find(request->loop, handle);
+    if (request->sock == NULL) {
+        struct loop *next = next_place(request, handle);
+        if (next != NULL) {
+            request_travel(request, next, run_at_owner);
+            return;
+        }
+        request->sock = sock_get(request->loop, handle, &error);
+    }
     if (request->sock == NULL ||
         !caller_may(&request->caller, request->sock->owner.uid, &error)) {
         request_fail(request, &error);
@@ -92,6 +115,9 @@ static void route(struct request *request)
         break;
     case THREAD_MAIN:
         request_travel(request, loop_of_main(), run);
+        break;
+    case THREAD_RESOLVER:
+        request_travel(request, loop_of_resolver(), run);
         break;
     }
 }

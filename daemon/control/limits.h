@@ -20,11 +20,13 @@ struct control_limits {
     unsigned connections_per_user; /* and of one */
     unsigned sockets;              /* sockets of all users */
     unsigned sockets_per_user;     /* and of one */
-    size_t reply_queue_size;       /* bytes of replies for a client that does not read */
-    double reply_timeout;          /* seconds until such a client is closed */
-    size_t input_buffer_size;      /* bytes received ahead for one socket */
-    size_t output_buffer_size;     /* bytes of output one socket holds */
-    double close_timeout;          /* seconds that output may take after a close */
+    unsigned lookups;          /* of names by name servers, under way at once, of all */
+    unsigned lookups_per_user; /* and of one */
+    size_t reply_queue_size;   /* bytes of replies for a client that does not read */
+    double reply_timeout;      /* seconds until such a client is closed */
+    size_t input_buffer_size;  /* bytes received ahead for one socket */
+    size_t output_buffer_size; /* bytes of output one socket holds */
+    double close_timeout;      /* seconds that output may take after a close */
 };
 
 const struct control_limits *control_limits(void);

@@ -113,14 +113,14 @@ static bool check_destination(const struct params *params, unsigned kind,
 }
 
 static bool read_kind(struct make_plan *plan, const struct params *params,
-                      struct error *error)
+                      enum sock_connect connect, struct error *error)
 {
     struct sock_spec *spec = &plan->spec;
 
     spec->type = (enum sock_type)params_word(params, PARAM_MAKE_SOCKET_TYPE);
     spec->family =
         (enum sock_family)params_word(params, PARAM_MAKE_SOCKET_ADDRESS_FAMILY);
-    spec->connect = (enum sock_connect)params_word(params, PARAM_MAKE_SOCKET_CONNECT);
+    spec->connect = connect;
     spec->format = (enum sock_format)params_word(params, PARAM_MAKE_SOCKET_FORMAT);
     if (params_has(params, PARAM_MAKE_SOCKET_NAME)) {
         spec->name = params_text(params, PARAM_MAKE_SOCKET_NAME).text;
@@ -335,13 +335,23 @@ static bool read_path(const char **path, const struct params *params, enum param
 bool make_plan_read(struct make_plan *plan, const struct params *params,
                     const struct caller *caller, struct error *error)
 {
+    return make_plan_read_as(
+        plan, params, (enum sock_connect)params_word(params, PARAM_MAKE_SOCKET_CONNECT),
+        caller, error);
+}
+
+bool make_plan_read_as(struct make_plan *plan, const struct params *params,
+                       enum sock_connect connect, const struct caller *caller,
+                       struct error *error)
+{
     memset(plan, 0, sizeof *plan);
     plan->spec.owner = (struct sock_owner){
         .uid = caller->uid, .pid = caller->pid, .client = caller->client};
     plan->who = (struct identity){.uid = caller->uid, .gid = caller->gid};
     plan->backlog = (int)params_int(params, PARAM_MAKE_SOCKET_BACKLOG);
     plan->connect_timeout = params_seconds(params, PARAM_MAKE_SOCKET_CONNECT_TIMEOUT);
-    if (!read_kind(plan, params, error) || !check_uses(params, plan->kind, error) ||
+    if (!read_kind(plan, params, connect, error) ||
+        !check_uses(params, plan->kind, error) ||
         !check_needed(params, PARAM_MAKE_SOCKET_REMOTE_HOST, TCP, plan->kind, error) ||
         !check_needed(params, PARAM_MAKE_SOCKET_REMOTE_PORT, TCP, plan->kind, error) ||
         !check_needed(params, PARAM_MAKE_SOCKET_REMOTE_FILENAME, FILE_STREAM, plan->kind,

@@ -50,5 +50,10 @@ struct make_plan {
 /* False: *error names the parameter that is missing, of no use, or does not fit. */
 bool make_plan_read(struct make_plan *plan, const struct params *params,
                     const struct caller *caller, struct error *error);
+/* The same for a place where only one kind of `connect` makes sense, whatever the
+ * parameter says. */
+bool make_plan_read_as(struct make_plan *plan, const struct params *params,
+                       enum sock_connect connect, const struct caller *caller,
+                       struct error *error);
 
 #endif

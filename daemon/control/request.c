@@ -21,6 +21,7 @@
 #include "daemon/control/connection_life.h"
 #include "daemon/control/desk.h"
 #include "daemon/control/request_life.h"
+#include "daemon/net/suffixes.h"
 #include "proto/message.h"
 #include "proto/table.h"
 
@@ -95,6 +96,7 @@ struct request *request_new(struct connection *connection, struct arena *arena,
     request->connection = connection;
     request->batch = batch;
     request->caller = *connection_caller(connection);
+    (void)suffixes_hold(request->caller.suffixes);
     request->fd = -1;
     counters_add(loop_counters(request->loop), COUNTER_REQUESTS, 1);
     return request;
@@ -108,6 +110,7 @@ void request_free(struct request *request)
     if (request->fd >= 0) {
         close(request->fd);
     }
+    suffixes_release(request->caller.suffixes);
     writer_fini(&request->own);
     /* The request lies in what is freed here. */
     struct arena arena = request->arena;
@@ -345,6 +348,12 @@ void request_brings_socket(struct request *request)
     CHECK_HOME(request);
     request->brings_socket = true;
     request->brought_at = loop_number(request->loop);
+}
+
+void request_brings_sockets(struct request *request)
+{
+    request_brings_socket(request);
+    request->brings_everywhere = true;
 }
 
 void request_brings_fd(struct request *request, int fd)

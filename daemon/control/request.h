@@ -26,15 +26,20 @@ struct connection;
 struct loop;
 struct request;
 struct sock;
+struct suffixes;
 
-/* Who asks, as the kernel says (SO_PEERCRED). A copy travels with each request. */
+/* Who asks, as the kernel says (SO_PEERCRED), and the defaults of the session. A copy
+ * travels with each request, which holds the suffixes as long as it lives. */
 struct caller {
     int64_t client; /* handle of the control connection */
     pid_t pid;
     uid_t uid;
     gid_t gid;
-    bool is_admin; /* root, or member of the administrators' group */
-    unsigned ipv6; /* session default: word of VALUE_IPV6 */
+    bool is_admin;             /* root, or member of the administrators' group */
+    unsigned ipv6;             /* session default: word of VALUE_IPV6 */
+    unsigned dns_mode;         /* session default: enum resolve_mode */
+    bool print_hostname;       /* session default */
+    struct suffixes *suffixes; /* session default; NULL: those configured */
 };
 
 /* May the caller touch what belongs to `uid`? False: *error is permission-denied with the
@@ -84,6 +89,8 @@ void request_move(struct request *request, unsigned worker,
 /* The reply brings the caller a new socket, which lives in the running worker. Before
  * request_finish(). Without it a new socket has no connection to die with. */
 void request_brings_socket(struct request *request);
+/* The same for sockets that will come to live in any worker. */
+void request_brings_sockets(struct request *request);
 
 /* The reply carries this descriptor as ancillary data (SCM_RIGHTS); takes ownership.
  * Before request_finish(). */

@@ -53,9 +53,10 @@ struct request {
     bool has_failed;
     int fd; /* passed with the reply; -1: none */
     bool brings_socket;
-    int brought_at;    /* worker of the socket that it brings */
-    bool takes_stream; /* the connection takes no other request meanwhile */
-    int64_t stream;    /* socket whose raw stream the connection becomes; 0: none */
+    bool brings_everywhere; /* sockets of it may live in every worker */
+    int brought_at;         /* worker of the socket that it brings */
+    bool takes_stream;      /* the connection takes no other request meanwhile */
+    int64_t stream;         /* socket whose raw stream the connection becomes; 0: none */
     request_stream_start *stream_start;
 
     /* While it waits: its place in the desk of `loop`. */

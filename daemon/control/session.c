@@ -6,59 +6,59 @@
  */
 #include <config.h>
 #include "daemon/control/session.h"
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include "daemon/base/check.h"
 #include "daemon/control/connection.h"
 #include "daemon/control/handlers.h"
 #include "daemon/control/request.h"
+#include "daemon/net/resolver.h"
+#include "daemon/net/suffixes.h"
 
 void session_init(struct session *session)
 {
     memset(session, 0, sizeof *session);
     session->print_hostname = true;
-    session->dns_mode = SESSION_DNS_ACLDNS | SESSION_DNS_CLIB;
+    session->dns_mode = RESOLVE_BY_DNS | RESOLVE_BY_CLIB;
 }
 
 void session_fini(struct session *session)
 {
-    free(session->domains);
-    session->domains = NULL;
-    session->n_domains = 0;
+    suffixes_release(session->search);
+    suffixes_release(session->suffixes);
+    session->search = session->suffixes = NULL;
 }
 
-/* Domain names are checked as a whole before one of them is taken. */
-static bool domain_fits(const struct value_text *name, const char *parameter,
-                        struct error *error)
+static bool refuse_domain(const char *parameter, struct error *error)
 {
-    if (name->size < SESSION_NAME_SIZE && strlen(name->text) == name->size) {
-        return true;
-    }
     return error_set_parameter(error, parameter,
-                               "domain names of at most 253 characters");
+                               "domain names in ASCII of at most 253 characters");
 }
 
-static bool set_domains(struct session *session, const struct value *value,
+/* An empty list is one, too: no name is tried in any domain then. */
+static bool read_search(struct suffixes **search, const struct value *value,
                         struct error *error)
 {
     size_t n = value->strings.n;
+    struct suffixes *list = suffixes_new((unsigned)n);
 
     for (size_t i = 0; i < n; i++) {
-        if (!domain_fits(&value->strings.items[i], "domain-search-list", error)) {
-            return false;
+        const struct value_text *name = &value->strings.items[i];
+        if (!suffixes_add(list, name->text, name->size)) {
+            suffixes_release(list);
+            return refuse_domain("domain-search-list", error);
         }
     }
-    session_fini(session);
-    if (n > 0) {
-        session->domains = mem_new(n * sizeof session->domains[0]);
-    }
-    for (size_t i = 0; i < n; i++) {
-        memcpy(session->domains[i], value->strings.items[i].text,
-               value->strings.items[i].size + 1);
-    }
-    session->n_domains = (unsigned)n;
+    *search = list;
     return true;
+}
+
+static bool check_domain(struct value_text domain, struct error *error)
+{
+    struct dns_name name;
+
+    return domain.size == 0 ||
+           (domain.size < SESSION_NAME_SIZE &&
+            dns_name_parse(&name, domain.text, domain.size)) ||
+           refuse_domain("dns-domain", error);
 }
 
 static unsigned dns_mode_of(const struct value *value)
@@ -67,29 +67,60 @@ static unsigned dns_mode_of(const struct value *value)
 
     for (size_t i = 0; i < value->strings.n; i++) {
         bool is_clib = strcmp(value->strings.items[i].text, "clib") == 0;
-        mode |= is_clib ? SESSION_DNS_CLIB : SESSION_DNS_ACLDNS;
+        mode |= is_clib ? (unsigned)RESOLVE_BY_CLIB : (unsigned)RESOLVE_BY_DNS;
     }
     return mode;
+}
+
+static void choose_suffixes(struct session *session)
+{
+    struct suffixes *chosen = suffixes_hold(session->search);
+
+    if (chosen == NULL && session->dns_domain[0] != '\0') {
+        chosen = suffixes_new(1);
+        (void)suffixes_add(chosen, session->dns_domain, strlen(session->dns_domain));
+    }
+    suffixes_release(session->suffixes);
+    session->suffixes = chosen;
+}
+
+/* Everything is checked before anything is set. */
+static bool set_domains(struct session *session, const struct params *params,
+                        struct error *error)
+{
+    struct suffixes *search = NULL;
+    struct value_text domain = {0};
+
+    if (params_has(params, PARAM_SESSION_DEFAULTS_DNS_DOMAIN)) {
+        domain = params_text(params, PARAM_SESSION_DEFAULTS_DNS_DOMAIN);
+        if (!check_domain(domain, error)) {
+            return false;
+        }
+    }
+    if (params_has(params, PARAM_SESSION_DEFAULTS_DOMAIN_SEARCH_LIST) &&
+        !read_search(&search,
+                     params_value(params, PARAM_SESSION_DEFAULTS_DOMAIN_SEARCH_LIST),
+                     error)) {
+        return false;
+    }
+    if (domain.text != NULL) {
+        memcpy(session->dns_domain, domain.text, domain.size + 1);
+    }
+    if (search != NULL) {
+        suffixes_release(session->search);
+        session->search = search;
+    }
+    choose_suffixes(session);
+    return true;
 }
 
 static bool set_session(struct session *session, const struct params *params,
                         struct error *error)
 {
-    if (params_has(params, PARAM_SESSION_DEFAULTS_DNS_DOMAIN)) {
-        struct value_text domain = params_text(params, PARAM_SESSION_DEFAULTS_DNS_DOMAIN);
-        if (!domain_fits(&domain, "dns-domain", error)) {
-            return false;
-        }
-    }
-    if (params_has(params, PARAM_SESSION_DEFAULTS_DOMAIN_SEARCH_LIST) &&
-        !set_domains(session,
-                     params_value(params, PARAM_SESSION_DEFAULTS_DOMAIN_SEARCH_LIST),
-                     error)) {
+    if ((params_has(params, PARAM_SESSION_DEFAULTS_DNS_DOMAIN) ||
+         params_has(params, PARAM_SESSION_DEFAULTS_DOMAIN_SEARCH_LIST)) &&
+        !set_domains(session, params, error)) {
         return false;
-    }
-    if (params_has(params, PARAM_SESSION_DEFAULTS_DNS_DOMAIN)) {
-        struct value_text domain = params_text(params, PARAM_SESSION_DEFAULTS_DNS_DOMAIN);
-        memcpy(session->dns_domain, domain.text, domain.size + 1);
     }
     if (params_has(params, PARAM_SESSION_DEFAULTS_IPV6)) {
         session->ipv6 = params_word(params, PARAM_SESSION_DEFAULTS_IPV6);
@@ -131,10 +162,10 @@ void handle_session_defaults(struct request *request)
                        session->print_hostname);
     writer_result(writer, RESULT_SESSION_DEFAULTS_DNS_MODE);
     writer_begin_array(writer);
-    if (session->dns_mode & SESSION_DNS_ACLDNS) {
+    if (session->dns_mode & RESOLVE_BY_DNS) {
         writer_text(writer, "acldns");
     }
-    if (session->dns_mode & SESSION_DNS_CLIB) {
+    if (session->dns_mode & RESOLVE_BY_CLIB) {
         writer_text(writer, "clib");
     }
     writer_end_array(writer);
@@ -142,8 +173,10 @@ void handle_session_defaults(struct request *request)
                        session->dns_domain[0] ? session->dns_domain : NULL);
     writer_result(writer, RESULT_SESSION_DEFAULTS_DOMAIN_SEARCH_LIST);
     writer_begin_array(writer);
-    for (unsigned i = 0; i < session->n_domains; i++) {
-        writer_text(writer, session->domains[i]);
+    for (unsigned i = 0; session->search != NULL && i < session->search->n; i++) {
+        char text[DNS_TEXT_SIZE];
+        dns_name_format(&session->search->names[i], text);
+        writer_text(writer, text);
     }
     writer_end_array(writer);
     request_finish(request);

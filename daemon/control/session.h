@@ -10,19 +10,19 @@
 
 #include <stdbool.h>
 
-/* DNS names have at most 253 characters (RFC 1035 section 2.3.4). */
-enum { SESSION_NAME_SIZE = 254, SESSION_MAX_DOMAINS = 16 };
+struct suffixes;
 
-/* dns-mode is a set: the order of its words does not matter. */
-enum session_dns { SESSION_DNS_ACLDNS = 1, SESSION_DNS_CLIB = 2 };
+/* DNS names have at most 253 characters (RFC 1035 section 2.3.4). */
+enum { SESSION_NAME_SIZE = 254 };
 
 struct session {
     unsigned ipv6;                      /* *ipv6*: enum value_ipv6 */
     bool print_hostname;                /* *print-hostname-in-stream* */
-    unsigned dns_mode;                  /* *dns-mode*: enum session_dns bits */
+    unsigned dns_mode;                  /* *dns-mode*: enum resolve_mode */
     char dns_domain[SESSION_NAME_SIZE]; /* *dns-domain*; "": none */
-    char (*domains)[SESSION_NAME_SIZE]; /* *domain-search-list*; NULL: none */
-    unsigned n_domains;
+    struct suffixes *search;            /* *domain-search-list*; NULL: none given */
+    struct suffixes *suffixes; /* what names without a dot are tried in: the list, or the
+                                  domain alone; NULL: what is configured */
 };
 
 /* The defaults of a new connection. */

@@ -78,10 +78,11 @@ static enum transport_result peer_send(struct relay_end *end, const void *bytes,
     return stream_send(of_peer(end)->sock, bytes, size, n, &error);
 }
 
-static void peer_finish(struct relay_end *end)
+static void peer_finish(struct relay_end *end, enum transport_result ended)
 {
     struct attachment *attachment = of_peer(end);
 
+    (void)ended; /* a client has no way to end other than well */
     /* A client that is gone altogether did not ask for this: whether the socket ends is a
      * question of detach. */
     if (!attachment->is_gone) {
@@ -94,12 +95,38 @@ static void peer_refuse(struct relay_end *end)
     (void)end; /* what is not read from it waits in the kernel, for the next attach */
 }
 
+static bool peer_has_pipes(const struct relay_end *end)
+{
+    const char *base = (const char *)end - offsetof(struct attachment, peer);
+
+    return stream_has_pipes(((const struct attachment *)(const void *)base)->sock);
+}
+
+static enum transport_result peer_receive_pipe(struct relay_end *end, int pipe,
+                                               size_t size, bool looks_first, size_t *n)
+{
+    struct error error; /* as above */
+
+    return stream_receive_pipe(of_peer(end)->sock, pipe, size, looks_first, n, &error);
+}
+
+static enum transport_result peer_send_pipe(struct relay_end *end, int pipe, size_t size,
+                                            size_t *n)
+{
+    struct error error; /* as above */
+
+    return stream_send_pipe(of_peer(end)->sock, pipe, size, n, &error);
+}
+
 static const struct relay_end_kind peer_kind = {
     .name = "socket",
     .receive = peer_receive,
     .send = peer_send,
     .finish = peer_finish,
     .refuse = peer_refuse,
+    .has_pipes = peer_has_pipes,
+    .receive_pipe = peer_receive_pipe,
+    .send_pipe = peer_send_pipe,
 };
 
 /* ---- The client's side ---- */
@@ -149,6 +176,14 @@ static enum transport_result client_receive(struct relay_end *end, void *bytes,
     return TRANSPORT_END;
 }
 
+static void no_room(struct attachment *attachment)
+{
+    attachment->can_write = false;
+    if (attachment->io.is_on) {
+        io_watch_room(&attachment->io, true);
+    }
+}
+
 static enum transport_result client_send(struct relay_end *end, const void *bytes,
                                          size_t size, size_t *n)
 {
@@ -167,15 +202,18 @@ static enum transport_result client_send(struct relay_end *end, const void *byte
         return TRANSPORT_OK;
     }
     if (errno == EAGAIN || errno == EINTR) {
-        attachment->can_write = errno == EINTR;
+        if (errno == EAGAIN) {
+            no_room(attachment);
+        }
         return TRANSPORT_AGAIN;
     }
     look_for_client(attachment);
     return TRANSPORT_FAILED;
 }
 
-static void client_finish(struct relay_end *end)
+static void client_finish(struct relay_end *end, enum transport_result ended)
 {
+    (void)ended; /* a Unix socket cannot tell; describe-socket does */
     /* ENOTCONN: it has gone by itself. */
     (void)shutdown(of_client(end)->fd, SHUT_WR);
 }
@@ -185,12 +223,68 @@ static void client_refuse(struct relay_end *end)
     (void)shutdown(of_client(end)->fd, SHUT_RD);
 }
 
+static bool client_has_pipes(const struct relay_end *end)
+{
+    (void)end;
+    return true;
+}
+
+static enum transport_result client_receive_pipe(struct relay_end *end, int pipe,
+                                                 size_t size, bool looks_first, size_t *n)
+{
+    struct attachment *attachment = of_client(end);
+
+    *n = 0;
+    if (attachment->early.size > 0 || attachment->fd < 0) {
+        return TRANSPORT_OK;
+    }
+    if (!attachment->can_read) {
+        return TRANSPORT_AGAIN;
+    }
+    enum transport_result result = transport_receive_pipe(
+        attachment->fd, pipe, size, looks_first, n, &attachment->can_read);
+
+    if (result == TRANSPORT_FAILED) {
+        attachment->is_gone = true;
+        result = TRANSPORT_END;
+    }
+    if (result == TRANSPORT_END) {
+        look_for_client(attachment);
+    }
+    return result;
+}
+
+static enum transport_result client_send_pipe(struct relay_end *end, int pipe,
+                                              size_t size, size_t *n)
+{
+    struct attachment *attachment = of_client(end);
+
+    *n = 0;
+    if (attachment->fd < 0 || attachment->is_gone) {
+        return TRANSPORT_FAILED;
+    }
+    if (!attachment->can_write) {
+        return TRANSPORT_AGAIN;
+    }
+    enum transport_result result = transport_send_pipe(attachment->fd, pipe, size, n);
+
+    if (result == TRANSPORT_AGAIN) {
+        no_room(attachment);
+    } else if (result == TRANSPORT_FAILED) {
+        look_for_client(attachment);
+    }
+    return result;
+}
+
 static const struct relay_end_kind client_kind = {
     .name = "client",
     .receive = client_receive,
     .send = client_send,
     .finish = client_finish,
     .refuse = client_refuse,
+    .has_pipes = client_has_pipes,
+    .receive_pipe = client_receive_pipe,
+    .send_pipe = client_send_pipe,
 };
 
 /* ---- The end ---- */
@@ -201,6 +295,8 @@ static void settle_bytes(struct attachment *attachment)
     struct sock *sock = attachment->sock;
     struct relay_way *up = &attachment->up, *down = &attachment->down;
 
+    relay_collect(up);
+    relay_collect(down);
     stream_push(sock, buffer_bytes(&up->buffer), up->buffer.size);
     if (up->ended == TRANSPORT_OK && !up->is_broken) {
         size_t n;
@@ -350,11 +446,14 @@ static void client_ready(void *arg, unsigned what)
 {
     struct attachment *attachment = arg;
 
+    if ((what & IO_WRITE) != 0 && attachment->can_write) {
+        io_watch_room(&attachment->io, false); /* nobody waits for it */
+    }
     attachment->can_read = attachment->can_read || (what & IO_READ) != 0;
     attachment->can_write = attachment->can_write || (what & IO_WRITE) != 0;
     /* Whether it has gone shows when it is read from; see to it where that is not done.
      */
-    if (attachment->up.state != RELAY_OPEN || attachment->up.buffer.size > 0) {
+    if (attachment->up.state != RELAY_OPEN || !relay_is_empty(&attachment->up)) {
         look_for_client(attachment);
     }
     sock_run(attachment->sock);
@@ -424,8 +523,8 @@ bool attachment_start(struct sock *sock, int fd, struct buffer *input, int64_t c
     attachment->fd = fd;
     attachment->is_gone = fd < 0;
     attachment->can_read = attachment->can_write = fd >= 0;
-    if (fd >= 0 && io_start(&attachment->io, sock->loop, fd, IO_READ | IO_WRITE,
-                            client_ready, attachment) < 0) {
+    if (fd >= 0 && io_start(&attachment->io, sock->loop, fd, IO_READ, client_ready,
+                            attachment) < 0) {
         LOG_RATED(LOG_NET, LOG_LEVEL_WARN,
                   "A raw stream can't be watched and is ended: socket=%lld",
                   (long long)sock->handle);

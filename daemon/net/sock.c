@@ -22,6 +22,7 @@
 #include "daemon/base/handle.h"
 #include "daemon/base/placement.h"
 #include "daemon/base/quota.h"
+#include "daemon/net/guest.h"
 
 /* Heads of the lists of a client's sockets; a power of two. */
 enum { OWNER_BUCKETS = 1024 };
@@ -126,6 +127,9 @@ static void sock_ready(void *arg, unsigned what)
 
     CHECK_MAGIC(sock, SOCK_MAGIC);
     CHECK_HOME(sock);
+    if ((what & IO_WRITE) != 0 && sock->can_write) {
+        io_watch_room(&sock->io, false); /* nobody waits for it */
+    }
     sock->can_read = sock->can_read || (what & IO_READ) != 0;
     sock->can_write = sock->can_write || (what & IO_WRITE) != 0;
     sock_hold(sock);
@@ -138,12 +142,20 @@ static void sock_ready(void *arg, unsigned what)
     (void)sock_release(sock); /* nothing more is done with it here */
 }
 
+/* A stream is watched for room only while it has none. */
+static int watch(struct sock *sock, int fd)
+{
+    bool is_stream = sock->type == SOCK_TYPE_STREAM;
+
+    return io_start(&sock->io, sock->loop, fd, is_stream ? IO_READ : IO_READ | IO_WRITE,
+                    sock_ready, sock);
+}
+
 int sock_set_fd(struct sock *sock, int fd)
 {
     CHECK_HOME(sock);
     CHECK(sock->fd < 0 && fd >= 0);
-    int status =
-        io_start(&sock->io, sock->loop, fd, IO_READ | IO_WRITE, sock_ready, sock);
+    int status = watch(sock, fd);
 
     if (status < 0) {
         (void)close(fd); /* it never carried data */
@@ -152,6 +164,12 @@ int sock_set_fd(struct sock *sock, int fd)
     sock->fd = fd;
     sock->can_read = sock->can_write = true;
     return 0;
+}
+
+void sock_no_room(struct sock *sock)
+{
+    sock->can_write = false;
+    io_watch_room(&sock->io, true);
 }
 
 int sock_take_fd(struct sock *sock)
@@ -244,6 +262,7 @@ void sock_free(struct sock *sock)
     }
     leave_owner(sock);
     handle_remove(loop_handles(sock->loop), sock->handle);
+    guest_ended(sock);
     if (sock->is_counted) {
         quota_give(QUOTA_SOCKETS, sock->owner.uid);
     }
@@ -267,6 +286,51 @@ bool sock_release(struct sock *sock)
     return false;
 }
 
+/* ---- Between workers ---- */
+
+void sock_leave_loop(struct sock *sock, void *away)
+{
+    CHECK_HOME(sock);
+    CHECK(sock->ops[OP_INPUT].n + sock->ops[OP_OUTPUT].n == 0 && sock->watches == NULL &&
+          sock->n_holds == 0 && sock->close_timer == NULL && sock->fd >= 0);
+    io_stop(&sock->io);
+    later_drop(&sock->later);
+    leave_owner(sock);
+    if (away != NULL) {
+        handle_put(loop_handles(sock->loop), sock->handle, HANDLE_AWAY, away);
+    } else {
+        handle_remove(loop_handles(sock->loop), sock->handle);
+    }
+    placement_add((unsigned)loop_number(sock->loop), -1);
+    sock->loop = NULL;
+}
+
+int sock_enter_loop(struct sock *sock)
+{
+    CHECK_MAGIC(sock, SOCK_MAGIC);
+    CHECK(sock->loop == NULL);
+    sock->loop = loop_self();
+    handle_put(loop_handles(sock->loop), sock->handle, HANDLE_SOCK, sock);
+    join_owner(sock);
+    placement_add((unsigned)loop_number(sock->loop), 1);
+    sock->can_read = sock->can_write = true;
+    return watch(sock, sock->fd);
+}
+
+void sock_discard(struct sock *sock)
+{
+    CHECK(sock->loop == NULL);
+    sock->is_dead = true;
+    if (sock->kind->fini != NULL) {
+        sock->kind->fini(sock);
+    }
+    (void)close(sock->fd); /* its bytes are lost with it */
+    if (sock->is_counted) {
+        quota_give(QUOTA_SOCKETS, sock->owner.uid);
+    }
+    free_memory(sock);
+}
+
 /* ---- Finding ---- */
 
 struct sock *sock_find(struct loop *loop, int64_t handle)
@@ -285,8 +349,12 @@ struct sock *sock_get(struct loop *loop, int64_t handle, struct error *error)
     struct sock *sock = sock_find(loop, handle);
 
     if (sock == NULL) {
-        error_set(error, ERROR_NO_SUCH_SOCKET, "no socket has the handle %lld",
-                  (long long)handle);
+        if (guest_worker(loop, handle) >= 0) {
+            error_set(error, ERROR_BUSY, "the socket is at work in another thread");
+        } else {
+            error_set(error, ERROR_NO_SUCH_SOCKET, "no socket has the handle %lld",
+                      (long long)handle);
+        }
         error->socket = handle;
     }
     return sock;
@@ -366,6 +434,7 @@ void sock_close_client(struct loop *loop, int64_t client)
         /* When the next went with this one, the list is walked again from its head. */
         sock = is_there ? next : *bucket_of(client);
     }
+    guest_close_client(loop, client);
 }
 
 void sock_close_all(struct loop *loop, bool is_abort)

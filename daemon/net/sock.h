@@ -197,6 +197,8 @@ struct sock *sock_new(const struct sock_spec *spec, struct error *error);
 /* Gives it its descriptor (takes ownership) and starts watching it, taken for readable
  * and writable until a call says otherwise. 0, or negative errno: then `fd` is closed. */
 int sock_set_fd(struct sock *sock, int fd);
+/* A send on its descriptor has found no room: the next readiness is waited for. */
+void sock_no_room(struct sock *sock);
 /* Stops watching and gives the descriptor to the caller; -1: there was none. The
  * addresses stay known. */
 int sock_take_fd(struct sock *sock);
@@ -244,6 +246,12 @@ unsigned sock_interrupt(struct sock *sock, unsigned mask, const struct error *er
 /* Asks for the end: waiting operations fail with socket-closed, pending output goes out
  * first unless `is_abort`. The handle answers no more. */
 void sock_close(struct sock *sock, bool is_abort);
+/* Between workers, see guest.h. leave: it is taken out of its loop and has none, but
+ * keeps its handle, to which `away` answers now (NULL: nothing does); nobody waits on it.
+ * enter: it lives in the running loop; 0 or negative errno. discard: it never arrived. */
+void sock_leave_loop(struct sock *sock, void *away);
+int sock_enter_loop(struct sock *sock);
+void sock_discard(struct sock *sock);
 /* It belongs to its user alone from now on and outlives the connection that made it. */
 void sock_disown(struct sock *sock);
 /* Closes all sockets of a client that has gone. */

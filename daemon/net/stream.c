@@ -10,9 +10,11 @@
 #include "daemon/net/stream.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "daemon/base/check.h"
 #include "daemon/net/attachment.h"
+#include "daemon/net/bridge.h"
 #include "daemon/net/chunked.h"
 #include "daemon/net/stream_parts.h"
 
@@ -53,6 +55,7 @@ static bool stream_close(struct sock *sock, bool is_abort)
     struct stream *stream = sock->as.stream;
 
     attachment_drop(sock);
+    bridge_drop(sock, is_abort);
     if (sock->end == SOCK_END_NONE) {
         sock->end = SOCK_END_CLOSED;
     }
@@ -77,6 +80,7 @@ static void stream_fini(struct sock *sock)
     struct stream *stream = sock->as.stream;
 
     attachment_drop(sock);
+    bridge_drop(sock, true);
     if (stream->transport->fini != NULL) {
         stream->transport->fini(sock);
     }
@@ -125,12 +129,25 @@ struct stream *stream_get(struct sock *sock, struct error *error)
 
     if (stream != NULL && sock->state == SOCK_STATE_ATTACHED) {
         error_set(error, ERROR_BUSY,
-                  "the socket is attached: a client has it as its raw "
-                  "stream");
+                  stream->bridge != NULL
+                      ? "the socket is relayed: its bytes go to and from another one"
+                      : "the socket is attached: a client has it as its raw stream");
         error->socket = sock->handle;
         return NULL;
     }
     return stream;
+}
+
+void stream_cut(struct sock *sock)
+{
+    static const struct linger reset = {.l_onoff = 1};
+
+    /* A session has its own sign, the farewell that does not come. Where this fails the
+     * peer sees an end that looks well. */
+    if (sock->fd >= 0 && sock->family == SOCK_FAMILY_INTERNET &&
+        sock->as.stream->session == NULL) {
+        (void)setsockopt(sock->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
 }
 
 void stream_shutdown(struct sock *sock, enum op_direction direction)

@@ -29,6 +29,7 @@
 #include "proto/error.h"
 
 struct attachment;
+struct bridge;
 struct chunked_decoder;
 struct chunked_trailers;
 
@@ -58,6 +59,7 @@ struct stream {
     struct chunked_trailers
         *trailers;                 /* of the last chunked body; NULL: none has ended */
     struct attachment *attachment; /* the raw stream that has taken the sock over */
+    struct bridge *bridge;         /* or what joins it to another stream */
     struct transport_fault read_fault,
         write_fault;     /* what further operations fail with */
     unsigned epoch;      /* changes with what the view shows, apart from growing */
@@ -179,10 +181,21 @@ enum transport_result stream_receive(struct sock *sock, void *bytes, size_t size
                                      size_t *n, struct error *error);
 enum transport_result stream_send(struct sock *sock, const void *bytes, size_t size,
                                   size_t *n, struct error *error);
+/* The same through a pipe, uncopied, when stream_has_pipes(): see transport.h. OK with *n
+ * 0: it has to be done with the functions above now. */
+bool stream_has_pipes(const struct sock *sock);
+enum transport_result stream_receive_pipe(struct sock *sock, int pipe, size_t size,
+                                          bool looks_first, size_t *n,
+                                          struct error *error);
+enum transport_result stream_send_pipe(struct sock *sock, int pipe, size_t size,
+                                       size_t *n, struct error *error);
 /* Puts bytes that were received back to the front of the input. */
 void stream_unread(struct sock *sock, const void *bytes, size_t size);
 /* Accepts bytes whatever the limit: what a client left that has gone. */
 void stream_push(struct sock *sock, const void *bytes, size_t size);
+
+/* The close that follows, an abort, tells the peer that the stream was cut off. */
+void stream_cut(struct sock *sock);
 
 /* 64 KiB of the running thread, for bytes that pass by: STREAM_PIECE of them. */
 uint8_t *stream_scratch(void);

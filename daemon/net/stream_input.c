@@ -108,6 +108,12 @@ static void note_end(struct sock *sock, enum transport_result result,
     (void)sock_note(sock, &error);
 }
 
+static void count(struct sock *sock, size_t n)
+{
+    sock->bytes_read += n;
+    counters_add(loop_counters(sock->loop), COUNTER_BYTES_READ, n);
+}
+
 /* One receive. What ends the input is noted in the stream. */
 static enum transport_result receive(struct sock *sock, void *bytes, size_t size,
                                      size_t *n)
@@ -117,8 +123,7 @@ static enum transport_result receive(struct sock *sock, void *bytes, size_t size
         sock->as.stream->transport->receive(sock, bytes, size, n, &fault);
 
     if (result == TRANSPORT_OK) {
-        sock->bytes_read += *n;
-        counters_add(loop_counters(sock->loop), COUNTER_BYTES_READ, *n);
+        count(sock, *n);
     } else if (result != TRANSPORT_AGAIN) {
         note_end(sock, result, &fault);
     }
@@ -385,6 +390,25 @@ void stream_drain(struct sock *sock)
 
 /* ---- Raw ---- */
 
+/* The end, or the failure, behind all bytes. */
+static enum transport_result tell_end(const struct sock *sock, struct error *error)
+{
+    const struct stream *stream = sock->as.stream;
+
+    switch (view_end(stream)) {
+    case STREAM_END_CLEAN:
+        return TRANSPORT_END;
+    case STREAM_END_TRUNCATED:
+        return TRANSPORT_TRUNCATED;
+    case STREAM_END_NONE:
+    case STREAM_END_CHUNK:
+    case STREAM_END_ERROR:
+        break;
+    }
+    explain_end(stream, error);
+    return TRANSPORT_FAILED;
+}
+
 enum transport_result stream_receive(struct sock *sock, void *bytes, size_t size,
                                      size_t *n, struct error *error)
 {
@@ -410,18 +434,43 @@ enum transport_result stream_receive(struct sock *sock, void *bytes, size_t size
             return result;
         }
     }
-    switch (view_end(stream)) {
-    case STREAM_END_CLEAN:
-        return TRANSPORT_END;
-    case STREAM_END_TRUNCATED:
-        return TRANSPORT_TRUNCATED;
-    case STREAM_END_NONE:
-    case STREAM_END_CHUNK:
-    case STREAM_END_ERROR:
-        break;
+    return tell_end(sock, error);
+}
+
+bool stream_has_pipes(const struct sock *sock)
+{
+    const struct stream *stream = sock->as.stream;
+
+    return stream->transport->receive_pipe != NULL && sock->fd >= 0;
+}
+
+enum transport_result stream_receive_pipe(struct sock *sock, int pipe, size_t size,
+                                          bool looks_first, size_t *n,
+                                          struct error *error)
+{
+    struct stream *stream = sock->as.stream;
+    struct transport_fault fault;
+
+    *n = 0;
+    if (stream->is_input_shut || stream->input.size > 0 ||
+        view_end(stream) != STREAM_END_NONE) {
+        return TRANSPORT_OK;
     }
-    explain_end(stream, error);
-    return TRANSPORT_FAILED;
+    if (sock->fd < 0 || !sock->can_read) {
+        return TRANSPORT_AGAIN;
+    }
+    enum transport_result result =
+        stream->transport->receive_pipe(sock, pipe, size, looks_first, n, &fault);
+
+    if (result == TRANSPORT_OK) {
+        count(sock, *n);
+        return result;
+    }
+    if (result == TRANSPORT_AGAIN) {
+        return result;
+    }
+    note_end(sock, result, &fault);
+    return tell_end(sock, error);
 }
 
 void stream_unread(struct sock *sock, const void *bytes, size_t size)

@@ -84,20 +84,28 @@ static void note_failure(struct sock *sock, const struct transport_fault *fault)
     (void)sock_note(sock, &error);
 }
 
+static void note_sent(struct sock *sock, enum transport_result result, size_t n,
+                      const struct transport_fault *fault)
+{
+    if (result == TRANSPORT_OK) {
+        sock->bytes_written += n;
+        counters_add(loop_counters(sock->loop), COUNTER_BYTES_WRITTEN, n);
+    } else if (result != TRANSPORT_AGAIN) {
+        note_failure(sock, fault);
+    }
+}
+
 /* One send; what is not OK and not AGAIN is noted. */
 static enum transport_result send_some(struct sock *sock, const void *bytes, size_t size,
                                        size_t *n)
 {
     struct transport_fault fault;
+
+    *n = 0;
     enum transport_result result =
         sock->as.stream->transport->send(sock, bytes, size, n, &fault);
 
-    if (result == TRANSPORT_OK) {
-        sock->bytes_written += *n;
-        counters_add(loop_counters(sock->loop), COUNTER_BYTES_WRITTEN, *n);
-    } else if (result != TRANSPORT_AGAIN) {
-        note_failure(sock, &fault);
-    }
+    note_sent(sock, result, *n, &fault);
     return result;
 }
 
@@ -356,23 +364,48 @@ bool stream_end_output_chunks(struct sock *sock, const struct write_op *turn,
 
 /* ---- Raw ---- */
 
-enum transport_result stream_send(struct sock *sock, const void *bytes, size_t size,
-                                  size_t *n, struct error *error)
+/* May bytes go to the transport now? AGAIN: others are before them. */
+static enum transport_result begin_sending(struct sock *sock, struct error *error)
 {
     struct stream *stream = sock->as.stream;
-    enum transport_result result = TRANSPORT_AGAIN;
 
+    if (!stream->is_output_ending && !is_broken(stream)) {
+        stream_pump(sock, NULL);
+    }
     if (stream->is_output_ending || is_broken(stream)) {
         (void)fail(stream, error);
         return TRANSPORT_FAILED;
     }
-    stream_pump(sock, NULL);
-    if (!is_broken(stream) && stream->output.size == 0 && sock->can_write) {
+    return stream->output.size == 0 && sock->can_write ? TRANSPORT_OK : TRANSPORT_AGAIN;
+}
+
+enum transport_result stream_send(struct sock *sock, const void *bytes, size_t size,
+                                  size_t *n, struct error *error)
+{
+    enum transport_result result = begin_sending(sock, error);
+
+    if (result == TRANSPORT_OK) {
         result = send_some(sock, bytes, size, n);
+        if (is_broken(sock->as.stream)) {
+            (void)fail(sock->as.stream, error);
+        }
     }
-    if (is_broken(stream)) {
-        (void)fail(stream, error);
-        return TRANSPORT_FAILED;
+    return result;
+}
+
+enum transport_result stream_send_pipe(struct sock *sock, int pipe, size_t size,
+                                       size_t *n, struct error *error)
+{
+    enum transport_result result = begin_sending(sock, error);
+    struct transport_fault fault;
+
+    *n = 0;
+    if (result == TRANSPORT_OK) {
+        result = sock->as.stream->transport->send_pipe(sock, pipe, size, n, &fault);
+        note_sent(sock, result, *n, &fault);
+        if (is_broken(sock->as.stream)) {
+            (void)fail(sock->as.stream, error);
+        }
     }
     return result;
 }

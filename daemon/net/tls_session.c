@@ -411,7 +411,7 @@ static struct tls_session *session_new(struct sock *sock,
     session->input_end = TRANSPORT_OK;
     session->handshake = MEM_NEW(struct tls_handshake);
     session->handshake->seconds = spec->handshake_seconds;
-    tls_wire_init(&session->wire, &sock->fd);
+    tls_wire_init(&session->wire, &sock->fd, &sock->io);
     session->ssl = SSL_new(context->ssl_ctx);
     CHECK(session->ssl != NULL);
     BIO *bio = tls_wire_bio(&session->wire);

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "daemon/base/check.h"
+#include "daemon/base/loop.h"
 
 enum {
     /* A batch with the headers and tags of its records, and some small ones besides. */
@@ -101,6 +102,7 @@ void tls_wire_flush(struct tls_wire *wire)
             consume(&wire->out, (size_t)sent);
         } else if (errno == EAGAIN) {
             wire->is_writable = false;
+            io_watch_room(wire->io, true);
         } else if (errno != EINTR) { /* EBADF when the descriptor was closed before */
             wire->write_errno = errno;
             wire->is_mute = true;
@@ -225,9 +227,10 @@ BIO *tls_wire_bio(struct tls_wire *wire)
 
 /* ---- Life ---- */
 
-void tls_wire_init(struct tls_wire *wire, const int *fd)
+void tls_wire_init(struct tls_wire *wire, const int *fd, struct io *io)
 {
-    *wire = (struct tls_wire){.fd = fd, .is_readable = true, .is_writable = true};
+    *wire =
+        (struct tls_wire){.fd = fd, .io = io, .is_readable = true, .is_writable = true};
 }
 
 void tls_wire_fini(struct tls_wire *wire)

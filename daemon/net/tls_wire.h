@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct io;
+
 enum {
     TLS_RECORD_SIZE = 16 * 1024, /* of plain bytes */
     TLS_BATCH_SIZE = 64 * 1024,  /* plain bytes sealed for one send */
@@ -40,6 +42,7 @@ struct tls_bytes {
 /* Owner: the session, which embeds it. */
 struct tls_wire {
     const int *fd; /* the sock's; -1 when that has none any more */
+    struct io *io; /* that watches it */
     struct tls_bytes in, out;
     int read_errno, write_errno;   /* how the descriptor failed; 0: it has not */
     uint32_t wanted;               /* plain bytes the caller has room for */
@@ -51,7 +54,7 @@ struct tls_wire {
     bool is_mute;                  /* nothing is to be sent any more */
 };
 
-void tls_wire_init(struct tls_wire *wire, const int *fd);
+void tls_wire_init(struct tls_wire *wire, const int *fd, struct io *io);
 void tls_wire_fini(struct tls_wire *wire);
 /* For one SSL; it frees the BIO. The wire must not move. */
 BIO *tls_wire_bio(struct tls_wire *wire);

@@ -10,6 +10,7 @@
 #include "daemon/net/transport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -62,7 +63,7 @@ static enum transport_result plain_send(struct sock *sock, const void *bytes, si
         sent = send(sock->fd, bytes, size, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno == EAGAIN) {
-        sock->can_write = false;
+        sock_no_room(sock);
         return TRANSPORT_AGAIN;
     }
     if (sent < 0) {
@@ -101,6 +102,90 @@ static unsigned plain_state(const struct sock *sock)
            (poll_fd.revents & POLLERR ? TRANSPORT_BROKEN : 0u);
 }
 
+/* ---- Through a pipe ---- */
+
+/* Is there something to receive? recv() knows, and splice() does not: it goes no further
+ * than to the mark of urgent data, and calls that EAGAIN. OK: there is. */
+static enum transport_result look(int fd, bool *can_read)
+{
+    uint8_t byte;
+    ssize_t got;
+
+    do {
+        got = recv(fd, &byte, 1, MSG_PEEK);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == EAGAIN) {
+        *can_read = false;
+        return TRANSPORT_AGAIN;
+    }
+    return got > 0 ? TRANSPORT_OK : got == 0 ? TRANSPORT_END : TRANSPORT_FAILED;
+}
+
+enum transport_result transport_receive_pipe(int fd, int pipe, size_t size,
+                                             bool looks_first, size_t *n, bool *can_read)
+{
+    *n = 0;
+    if (looks_first) {
+        enum transport_result result = look(fd, can_read);
+        if (result != TRANSPORT_OK) {
+            return result;
+        }
+    }
+    ssize_t got = splice(fd, NULL, pipe, NULL, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+
+    if (got > 0) {
+        *n = (size_t)got;
+        return TRANSPORT_OK;
+    }
+    if (got == 0) {
+        return TRANSPORT_END;
+    }
+    if (errno == EAGAIN) {
+        return looks_first ? TRANSPORT_OK : look(fd, can_read);
+    }
+    /* EINVAL: no splice for this kind of descriptor. */
+    return errno == EINTR || errno == EINVAL || errno == ENOMEM ? TRANSPORT_OK
+                                                                : TRANSPORT_FAILED;
+}
+
+enum transport_result transport_send_pipe(int fd, int pipe, size_t size, size_t *n)
+{
+    ssize_t sent = splice(pipe, NULL, fd, NULL, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+
+    *n = 0;
+    if (sent > 0) {
+        *n = (size_t)sent;
+        return TRANSPORT_OK;
+    }
+    if (sent < 0 && errno == EAGAIN) {
+        return TRANSPORT_AGAIN;
+    }
+    return sent == 0 || errno == EINTR || errno == EINVAL || errno == ENOMEM
+               ? TRANSPORT_OK
+               : TRANSPORT_FAILED;
+}
+
+static enum transport_result plain_receive_pipe(struct sock *sock, int pipe, size_t size,
+                                                bool looks_first, size_t *n,
+                                                struct transport_fault *fault)
+{
+    enum transport_result result =
+        transport_receive_pipe(sock->fd, pipe, size, looks_first, n, &sock->can_read);
+
+    return result == TRANSPORT_FAILED ? failed(errno, fault) : result;
+}
+
+static enum transport_result plain_send_pipe(struct sock *sock, int pipe, size_t size,
+                                             size_t *n, struct transport_fault *fault)
+{
+    enum transport_result result = transport_send_pipe(sock->fd, pipe, size, n);
+
+    if (result == TRANSPORT_AGAIN) {
+        sock_no_room(sock);
+    }
+    return result == TRANSPORT_FAILED ? failed(errno, fault) : result;
+}
+
 const struct transport transport_plain = {
     .name = "plain",
     .receive = plain_receive,
@@ -108,4 +193,6 @@ const struct transport transport_plain = {
     .shutdown_output = plain_shutdown_output,
     .shutdown_input = plain_shutdown_input,
     .state = plain_state,
+    .receive_pipe = plain_receive_pipe,
+    .send_pipe = plain_send_pipe,
 };

@@ -73,7 +73,24 @@ struct transport {
 
     /* May the sock go to another thread now? NULL: always. */
     bool (*may_travel)(const struct sock *sock);
+
+    /* What follows moves bytes between the kernel's buffers without copying them
+     * (splice(2)); NULL: this transport has to see its bytes. `pipe` is empty before
+     * receive_pipe() and has at least `size` bytes before send_pipe(). OK with *n 0: it
+     * does not go this way now, use receive() or send(). `looks_first`: it is likely that
+     * there is nothing. */
+    enum transport_result (*receive_pipe)(struct sock *sock, int pipe, size_t size,
+                                          bool looks_first, size_t *n,
+                                          struct transport_fault *fault);
+    enum transport_result (*send_pipe)(struct sock *sock, int pipe, size_t size,
+                                       size_t *n, struct transport_fault *fault);
 };
+
+/* The same for a descriptor that is no sock's; *can_read is cleared on AGAIN, and errno
+ * says how it has FAILED. */
+enum transport_result transport_receive_pipe(int fd, int pipe, size_t size,
+                                             bool looks_first, size_t *n, bool *can_read);
+enum transport_result transport_send_pipe(int fd, int pipe, size_t size, size_t *n);
 
 /* `action`: "read", "write". */
 void transport_explain(const struct transport_fault *fault, const char *action,

@@ -168,9 +168,6 @@ static void *load_thread(void *arg)
     int fd = target_connect(loader->target);
     char line[256], answer[512];
 
-    /* What is measured is the daemon under load, not the queue for the CPU of this
-     * process. */
-    setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
     small_request(line, sizeof line, loader->socket);
     while (!atomic_load(&stop_loading)) {
         (void)ask(fd, line, answer, sizeof answer);
@@ -180,29 +177,13 @@ static void *load_thread(void *arg)
     return NULL;
 }
 
-static void send_line(int fd, const char *line)
-{
-    if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line)) {
-        die("send: %s", strerror(errno));
-    }
-}
-
-static void receive_line(int fd, const char *wanted)
-{
-    ssize_t n = read(fd, reply, sizeof reply - 1);
-
-    if (n <= 0 || reply[n - 1] != '\n' ||
-        !memmem(reply, (size_t)n, wanted, strlen(wanted))) {
-        die("no reply with %s", wanted);
-    }
-}
-
-/* From sending an interrupt on `near` to the error that it brings to `far`, whose
- * receive-from waits in the worker of `near`. */
-static double interrupt_p99(int far, int near, int64_t socket)
+/* A receive-from that waits on `far` for a socket of the other worker is ended from
+ * `third`. */
+static double interrupt_p99(int far, int third, int64_t socket)
 {
     static double samples[N_INTERRUPTS];
-    char wait[256], interrupt[256], describe[256];
+    char wait[256], interrupt[256];
+    static char got[REPLY_ROOM];
 
     snprintf(wait, sizeof wait,
              "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"receive-from\",\"params\":"
@@ -212,20 +193,23 @@ static double interrupt_p99(int far, int near, int64_t socket)
              "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"interrupt\",\"params\":"
              "{\"socket\":%lld}}\n",
              (long long)socket);
-    snprintf(describe, sizeof describe,
-             "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"describe-socket\",\"params\":"
-             "{\"socket\":%lld}}\n",
-             (long long)socket);
     for (int i = 0; i < N_INTERRUPTS; i++) {
-        send_line(far, wait);
+        uint64_t start;
+        ssize_t n;
+        if (send(far, wait, strlen(wait), MSG_NOSIGNAL) < 0) {
+            die("send: %s", strerror(errno));
+        }
+        /* Nothing tells that it waits: an interrupt that came too early counts 0 and is
+         * sent again, its time starting anew. */
         do {
-            (void)ask(near, describe, reply, sizeof reply);
-        } while (!strstr(reply, "\"pending\":[\"receive-from\"]"));
-        uint64_t start = now_ns();
-        send_line(near, interrupt);
-        receive_line(far, "\"identifier\":\"interrupted\"");
+            start = now_ns();
+            (void)ask(third, interrupt, got, sizeof got);
+        } while (number_in(got, "interrupted") == 0);
+        n = read(far, reply, sizeof reply);
+        if (n <= 0 || !memmem(reply, (size_t)n, "interrupted", 11)) {
+            die("the waiting request was not interrupted");
+        }
         samples[i] = (double)(now_ns() - start) / 1000;
-        receive_line(near, "\"interrupted\":1");
     }
     return quantile(samples, N_INTERRUPTS, 0.99);
 }

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tunnel_link.c - the connections of tunnels in one worker.
+ *
+ * Called by tunnel.c; calls dial.c and bridge.c. Thread: the worker.
+ *
+ * Until the two streams are joined a link holds the input queue of its front with an
+ * operation: interrupt, close and the time-out end that, and its end cleans everything
+ * up. So there is one way out, front_done(). What is needed only until then is freed with
+ * it: an idle connection consists of two socks and a bridge.
+ */
+#include <config.h>
+#include "daemon/net/tunnel_link.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/check.h"
+#include "daemon/base/counters.h"
+#include "daemon/base/log.h"
+#include "daemon/net/endpoint.h"
+#include "daemon/net/stream.h"
+#include "daemon/net/tunnel.h"
+
+/* What is read of a header at once, at most. */
+enum { HEADER_PIECE = 512 };
+
+/* Seconds until the next try when there was no descriptor, and for how long it is tried
+ * when a target has no time limit. */
+#define SHORTAGE_PAUSE 0.05
+#define SHORTAGE_LIMIT 10
+
+struct link;
+
+/* Owner: the link, until it is joined. */
+struct opening {
+    struct op front, back; /* our places in the queues of the two */
+    struct link *link;
+    struct timer limit;
+    struct later later;
+    struct buffer bytes; /* of the header */
+    bool has_header;
+    struct proxy_header header;
+    struct dial *dial;
+    unsigned target;      /* that is being tried */
+    bool is_short;        /* for want of a descriptor it waits */
+    uint64_t short_since; /* milliseconds; 0: it never was */
+};
+
+/* Owner: the list of the worker. */
+struct link {
+    struct link *next, **place;
+    struct tunnel *tunnel;   /* counted */
+    struct sock *front;      /* accepted */
+    struct sock *back;       /* connected, or connecting; NULL: neither */
+    struct opening *opening; /* NULL: joined */
+};
+
+static _Thread_local struct link *links;
+
+static void try_target(struct link *link);
+
+static void count(_Atomic uint64_t *number, uint64_t n)
+{
+    atomic_fetch_add_explicit(number, n, memory_order_relaxed);
+}
+
+/* ---- The end ---- */
+
+static void free_link(struct link *link)
+{
+    struct tunnel *tunnel = link->tunnel;
+
+    *link->place = link->next;
+    if (link->next != NULL) {
+        link->next->place = link->place;
+    }
+    free(link);
+    atomic_fetch_sub(&tunnel->counts.n_active, 1);
+    tunnel_has_room(tunnel);
+    tunnel_unref(tunnel);
+}
+
+static void set_short(struct link *link, bool is_short)
+{
+    struct opening *opening = link->opening;
+
+    if (is_short == opening->is_short) {
+        return;
+    }
+    opening->is_short = is_short;
+    if (is_short) {
+        atomic_fetch_add(&link->tunnel->n_short, 1);
+    } else {
+        atomic_fetch_sub(&link->tunnel->n_short, 1);
+        tunnel_has_room(link->tunnel);
+    }
+}
+
+static void free_opening(struct link *link)
+{
+    struct opening *opening = link->opening;
+
+    if (opening != NULL) {
+        set_short(link, false);
+        link->opening = NULL;
+        timer_stop(&opening->limit);
+        later_drop(&opening->later);
+        dial_stop(opening->dial);
+        buffer_fini(&opening->bytes);
+        free(opening);
+    }
+}
+
+/* It will not be joined: the front, if it is still there, is cut. */
+static void give_up(struct link *link)
+{
+    struct sock *front = link->front, *back = link->back;
+
+    link->front = link->back = NULL;
+    if (back != NULL) {
+        op_end(&link->opening->back, NULL);
+        dial_stop(link->opening->dial);
+        sock_free(back);
+    }
+    free_opening(link);
+    free_link(link);
+    stream_cut(front);
+    sock_close(front, true);
+}
+
+static void link_over(void *arg, const struct bridge_report *report)
+{
+    struct link *link = arg;
+    struct tunnel_counts *counts = &link->tunnel->counts;
+
+    count(&counts->n_in, report->n_moved[0]);
+    count(&counts->n_out, report->n_moved[1]);
+    if (report->end != BRIDGE_END_CLEAN) {
+        count(&counts->n_cut, 1);
+    }
+    free_link(link);
+}
+
+static struct link *link_of_front(struct op *op)
+{
+    return ((struct opening *)(void *)((char *)op - offsetof(struct opening, front)))
+        ->link;
+}
+
+static struct link *link_of_back(struct op *op)
+{
+    return ((struct opening *)(void *)((char *)op - offsetof(struct opening, back)))
+        ->link;
+}
+
+static void front_done(struct op *op, const struct error *error)
+{
+    if (error != NULL) {
+        give_up(link_of_front(op));
+    }
+}
+
+/* Its end, unless it is joined, ends the link. */
+static void fail(struct link *link, const struct error *error)
+{
+    op_end(&link->opening->front, error);
+}
+
+/* ---- Joining ---- */
+
+static const char *name_of(const struct tunnel *tunnel)
+{
+    return tunnel->plan.name != NULL ? tunnel->plan.name : "";
+}
+
+static void send_header(struct link *link)
+{
+    struct opening *opening = link->opening;
+    struct proxy_header header = opening->header;
+    uint8_t bytes[PROXY_HEADER_MAX];
+
+    if (link->tunnel->plan.send_proxy == 0) {
+        return;
+    }
+    /* A front that has said itself who is behind it knows better than we. */
+    if (!opening->has_header || header.is_unknown) {
+        header.is_unknown = !sock_remote_address(link->front, &header.source) ||
+                            !sock_local_address(link->front, &header.destination);
+    }
+    header.version = (enum proxy_version)link->tunnel->plan.send_proxy;
+    stream_push(link->back, bytes, proxy_header_write(&header, bytes));
+}
+
+static void join(struct link *link)
+{
+    struct sock *front = link->front, *back = link->back;
+
+    stream_open(back);
+    op_end(&link->opening->back, NULL);
+    send_header(link);
+    op_end(&link->opening->front, NULL);
+    free_opening(link);
+    front->state = SOCK_STATE_OPEN;
+    bridge_start(front, back, &link->tunnel->plan.rules, link_over, link);
+}
+
+/* ---- Targets ---- */
+
+static bool is_shortage(int errnum)
+{
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
+}
+
+static void try_again(void *arg) { try_target(arg); }
+
+/* Waits for a descriptor, while the tunnel accepts nobody else. False: it took too long.
+ */
+static bool wait_for_descriptor(struct link *link)
+{
+    struct opening *opening = link->opening;
+    double limit = link->tunnel->plan.targets[opening->target].timeout;
+    uint64_t now = loop_now_ms(loop_self());
+
+    if (opening->short_since == 0) {
+        opening->short_since = now;
+    } else if ((double)(now - opening->short_since) >=
+               (limit >= 0 ? limit : SHORTAGE_LIMIT) * 1000) {
+        return false;
+    }
+    if (!opening->is_short) {
+        counters_add(loop_counters(loop_self()), COUNTER_ACCEPT_PAUSES, 1);
+    }
+    set_short(link, true);
+    timer_start(&opening->limit, loop_self(), SHORTAGE_PAUSE, try_again, link);
+    return true;
+}
+
+static void next_target(struct link *link, const struct error *error)
+{
+    const struct tunnel *tunnel = link->tunnel;
+    struct opening *opening = link->opening;
+    char name[64];
+
+    if (is_shortage(error->errnum) && wait_for_descriptor(link)) {
+        return;
+    }
+    counters_add(loop_counters(loop_self()), COUNTER_CONNECT_FAILURES, 1);
+    if (++opening->target < tunnel->plan.n_targets) {
+        try_target(link);
+        return;
+    }
+    LOG_RATED(LOG_NET, LOG_LEVEL_WARN,
+              "A tunnel reached no target: %s tunnel=%lld name=%s", error->message,
+              (long long)tunnel->handle,
+              log_quote(name, sizeof name, name_of(tunnel), strlen(name_of(tunnel))));
+    count(&link->tunnel->counts.n_failed, 1);
+    fail(link, error);
+}
+
+static void connected(void *arg, const struct error *error)
+{
+    struct link *link = arg;
+    struct sock *back = link->back;
+
+    if (error == NULL) {
+        join(link);
+        return;
+    }
+    link->back = NULL;
+    op_end(&link->opening->back, NULL);
+    sock_free(back);
+    next_target(link, error);
+}
+
+static enum op_result wait_for_dial(struct op *op, struct error *error)
+{
+    (void)op, (void)error;
+    return OP_WAIT; /* it is ended by what goes on beside the sock */
+}
+
+/* Somebody has ended the attempt from outside. */
+static void back_done(struct op *op, const struct error *error)
+{
+    if (error != NULL) {
+        fail(link_of_back(op), error);
+    }
+}
+
+static void try_target(struct link *link)
+{
+    const struct tunnel_plan *plan = &link->tunnel->plan;
+    struct opening *opening = link->opening;
+    const struct dial_plan *target = &plan->targets[opening->target];
+    struct sock_spec spec = {
+        .type = SOCK_TYPE_STREAM,
+        .family = target->path != NULL ? SOCK_FAMILY_FILE : SOCK_FAMILY_INTERNET,
+        .connect = SOCK_CONNECT_ACTIVE,
+        .format = SOCK_FORMAT_BIVALENT,
+        .owner = plan->owner,
+        .name = plan->name,
+    };
+    struct error error;
+
+    link->back = sock_new(&spec, &error);
+    if (link->back == NULL) {
+        count(&link->tunnel->counts.n_refused, 1);
+        fail(link, &error);
+        return;
+    }
+    opening->back.name = "make-tunnel";
+    opening->back.advance = wait_for_dial;
+    opening->back.done = back_done;
+    sock_start(link->back, &opening->back, OP_OUTPUT, -1);
+    dial_start(&opening->dial, link->back, target, connected, link);
+}
+
+/* ---- The front ---- */
+
+/* OP_DONE: the header is whole, what follows it is back in the stream. */
+static enum op_result read_header(struct link *link, struct error *error)
+{
+    struct opening *opening = link->opening;
+    const char *why = "it is cut off";
+    size_t n, used;
+
+    for (;;) {
+        uint8_t *room = buffer_reserve(&opening->bytes, HEADER_PIECE);
+        enum transport_result result =
+            stream_receive(link->front, room, HEADER_PIECE, &n, error);
+        buffer_added(&opening->bytes, result == TRANSPORT_OK ? n : 0);
+        if (result == TRANSPORT_AGAIN) {
+            return OP_WAIT;
+        }
+        if (result != TRANSPORT_OK) {
+            break;
+        }
+        enum proxy_result found = proxy_header_read(
+            &opening->header, buffer_bytes(&opening->bytes), opening->bytes.size,
+            link->tunnel->plan.accept_proxy, &used, &why);
+        if (found == PROXY_DONE) {
+            stream_unread(link->front, buffer_bytes(&opening->bytes) + used,
+                          opening->bytes.size - used);
+            buffer_fini(&opening->bytes);
+            opening->has_header = true;
+            return OP_DONE;
+        }
+        if (found == PROXY_BAD) {
+            break;
+        }
+    }
+    count(&link->tunnel->counts.n_refused, 1);
+    error_set(error, ERROR_CONNECTION_ABORTED, "bad PROXY header: %s", why);
+    LOG_RATED(LOG_NET, LOG_LEVEL_INFO,
+              "A connection without a good PROXY header is refused: %s tunnel=%lld", why,
+              (long long)link->tunnel->handle);
+    return OP_FAILED;
+}
+
+/* From the loop: what it does may end the operation. */
+static void go_on(void *arg)
+{
+    struct link *link = arg;
+
+    timer_stop(&link->opening->limit);
+    try_target(link);
+}
+
+static enum op_result front_advance(struct op *op, struct error *error)
+{
+    struct link *link = link_of_front(op);
+    struct opening *opening = link->opening;
+
+    if (link->tunnel->plan.accept_proxy != 0 && !opening->has_header) {
+        enum op_result result = read_header(link, error);
+        if (result != OP_DONE) {
+            return result;
+        }
+        later_ask(&opening->later, op->sock->loop, go_on, link);
+        return OP_WAIT;
+    }
+    /* It may go while its target is being looked for; what it has sent waits. */
+    if (stream_input_failed(op->sock)) {
+        error_set(error, ERROR_CONNECTION_RESET, "the client has gone");
+        return OP_FAILED;
+    }
+    return OP_WAIT;
+}
+
+static void too_slow(void *arg)
+{
+    struct link *link = arg;
+    struct error error;
+
+    counters_add(loop_counters(loop_self()), COUNTER_TIMEOUTS, 1);
+    count(&link->tunnel->counts.n_refused, 1);
+    error_set(&error, ERROR_TIMEOUT, "nothing was said in time");
+    fail(link, &error);
+}
+
+/* ---- The beginning ---- */
+
+static struct sock *make_front(const struct tunnel_plan *plan,
+                               const struct listener_accepted *accepted,
+                               struct error *error)
+{
+    struct sock_spec spec = {
+        .type = SOCK_TYPE_STREAM,
+        .family = plan->listen.path != NULL ? SOCK_FAMILY_FILE : SOCK_FAMILY_INTERNET,
+        .connect = SOCK_CONNECT_ACTIVE,
+        .format = SOCK_FORMAT_BIVALENT,
+        .is_ipv6 = accepted->peer.ss_family == AF_INET6,
+        .owner = plan->owner,
+        .name = plan->name,
+    };
+    char path[ENDPOINT_PATH_SIZE];
+    struct sock *sock = sock_new(&spec, error);
+
+    if (sock == NULL) {
+        (void)close(accepted->fd); /* the peer sees the connection end */
+        return NULL;
+    }
+    int status = sock_set_fd(sock, accepted->fd);
+    if (status < 0) {
+        error_set_errno(error, -status, "accept");
+        sock_free(sock);
+        return NULL;
+    }
+    if (plan->listen.path == NULL) {
+        memcpy(&sock->remote, &accepted->peer, sizeof sock->remote);
+    } else {
+        sock->local_filename = mem_copy_text(plan->listen.path);
+        endpoint_path(&accepted->peer, accepted->peer_size, path);
+        sock->remote_filename = path[0] != '\0' ? mem_copy_text(path) : NULL;
+    }
+    stream_open(sock);
+    sock->state = SOCK_STATE_ATTACHED;
+    return sock;
+}
+
+static void refuse(struct tunnel *tunnel, const struct error *error)
+{
+    LOG_RATED(LOG_NET, LOG_LEVEL_WARN, "A connection was refused: %s tunnel=%lld",
+              error->message, (long long)tunnel->handle);
+    count(&tunnel->counts.n_refused, 1);
+    atomic_fetch_sub(&tunnel->counts.n_active, 1);
+    tunnel_has_room(tunnel);
+}
+
+void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *accepted)
+{
+    struct error error;
+    struct sock *front = make_front(&tunnel->plan, accepted, &error);
+
+    if (front == NULL) {
+        refuse(tunnel, &error);
+        return;
+    }
+    struct link *link = MEM_NEW(struct link);
+    struct opening *opening = MEM_NEW(struct opening);
+
+    link->tunnel = tunnel_ref(tunnel);
+    link->front = front;
+    link->opening = opening;
+    link->place = &links;
+    link->next = links;
+    if (links != NULL) {
+        links->place = &link->next;
+    }
+    links = link;
+    opening->link = link;
+    opening->front.name = "make-tunnel";
+    opening->front.advance = front_advance;
+    opening->front.done = front_done;
+    if (tunnel->plan.accept_proxy != 0) {
+        timer_start(&opening->limit, front->loop, tunnel->plan.handshake, too_slow, link);
+    } else {
+        later_ask(&opening->later, front->loop, go_on, link);
+    }
+    sock_start(front, &opening->front, OP_INPUT, -1);
+}
+
+void tunnel_link_end_all(const struct tunnel *tunnel, bool is_abort)
+{
+    struct link *link = links;
+
+    while (link != NULL) {
+        if (link->tunnel != tunnel) {
+            link = link->next;
+            continue;
+        }
+        /* It takes the link with it now or, joined, in this round. */
+        struct sock *front = link->front;
+        link = link->next;
+        if (is_abort) {
+            stream_cut(front);
+        }
+        sock_close(front, is_abort);
+    }
+}

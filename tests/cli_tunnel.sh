@@ -1,0 +1,180 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# cli_tunnel.sh - tunnels of the command line and of the configuration, with nginx and curl, and
+# redis when it is there, at their ends.
+. "$(dirname "$0")/cli.sh"
+needs nginx curl python3
+
+# ---- A web server on a Unix-domain socket
+web=$directory/web
+mkdir -p "$web/files"
+head -c 0 /dev/urandom >"$web/files/empty"
+head -c 30000000 /dev/urandom >"$web/files/large"
+for i in $(seq 40); do
+    head -c $((i * 7919)) /dev/urandom >"$web/files/$i"
+done
+cat >"$web/nginx.conf" <<END
+daemon off;
+worker_processes 1;
+pid $web/pid;
+error_log stderr crit;
+$([ "$(id -u)" = 0 ] && echo 'user root;')
+events { worker_connections 200; }
+http {
+    access_log off;
+    client_body_temp_path $web; proxy_temp_path $web; fastcgi_temp_path $web;
+    uwsgi_temp_path $web; scgi_temp_path $web;
+    client_max_body_size 0;
+    server { listen unix:$web/socket; root $web/files; dav_methods PUT; }
+}
+END
+nginx -p "$web" -e stderr -c "$web/nginx.conf" 2>"$web/log" &
+later $!
+await "nginx" [ -S "$web/socket" ]
+
+# free_ports N: prints N ports that nobody has.
+free_ports() {
+    python3 -c '
+import socket, sys
+all = [socket.socket() for i in range(int(sys.argv[1]))]
+for s in all: s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in all])' "$1"
+}
+read -r configured proxied redis <<<"$(free_ports 3)"
+
+cat >"$directory/sockd.conf" <<END
+[sockd]
+workers = 2
+
+[tunnel web]
+listen = 127.0.0.1:$configured
+connect = 127.0.0.1:$redis, $web/socket
+connect-timeout = 5
+
+[tunnel proxied]
+listen = 127.0.0.1:$proxied
+connect = $directory/headers
+send-proxy = v1
+connect.connect-timeout = 5
+END
+start_daemon --config "$directory/sockd.conf"
+
+# start_tunnel WORDS...: sockctl tunnel in the background; sets tunnel, port.
+start_tunnel() {
+    : >"$directory/tunnel.err"
+    "$sockctl" tunnel "$@" <"$directory/hold" 2>"$directory/tunnel.err" &
+    tunnel=$!
+    later $tunnel
+    await "the tunnel" has "$directory/tunnel.err" 'listening at'
+    port=$(port_in "$directory/tunnel.err")
+}
+mkfifo "$directory/hold"
+exec 3<>"$directory/hold" # keeps its writing end open
+
+# fetch PORT FILE
+fetch() {
+    rm -f "$directory/got"
+    run curl -sS -o "$directory/got" "http://127.0.0.1:$1/$2"
+}
+
+# ---- curl through both
+start_tunnel 127.0.0.1:0 "$web/socket" --name people
+for where in "$port" "$configured"; do
+    for file in empty 1 40 large; do
+        fetch "$where" "$file"
+        gives 0
+        cmp "$directory/got" "$web/files/$file" || failed "$file came otherwise through $where"
+    done
+    # Many at once, over connections that are used again.
+    mkdir -p "$directory/all"
+    (cd "$directory/all" && curl -s --no-progress-meter --parallel --parallel-max 30 --remote-name-all \
+        "http://127.0.0.1:$where/[1-40]") || failed "40 files at once through $where"
+    for i in $(seq 40); do
+        cmp -s "$directory/all/$i" "$web/files/$i" || failed "file $i came otherwise"
+    done
+    rm -r "$directory/all"
+    # Upwards.
+    run curl -sS -T "$web/files/large" "http://127.0.0.1:$where/put"
+    gives 0
+    cmp "$web/files/put" "$web/files/large" || failed "what was put is not what was sent"
+    rm -f "$web/files/put"
+done
+
+# ---- What is told of them
+ctl list-tunnels --json
+gives 0
+python3 - "$directory/out" <<'END' || failed "list-tunnels does not tell what it should"
+import json, sys
+tunnels = {t["name"]: t for t in json.load(open(sys.argv[1]))["tunnels"]}
+assert sorted(tunnels) == ["people", "proxied", "web"], tunnels
+assert tunnels["web"]["accepted"] >= 6 and tunnels["web"]["failed"] == 0
+assert tunnels["web"]["owner"]["client"] is None
+assert tunnels["people"]["owner"]["client"] is not None
+assert len(tunnels["web"]["connect"]) == 2
+END
+
+# ---- The header of the PROXY protocol
+python3 - "$directory/headers" >"$directory/header" <<'END' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+c = s.accept()[0]
+data = b""
+while b"hello\n" not in data:
+    data += c.recv(1000)
+c.sendall(b"good\n")
+print(data.decode(), end="", flush=True)
+END
+later $!
+await "the server of headers" [ -S "$directory/headers" ]
+run nc -q 5 127.0.0.1 "$proxied" <<<'hello'
+gives 0
+same "$(cat "$directory/out")" good "the answer behind a header"
+wait $!
+has "$directory/header" "^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 [0-9]+ $proxied" ||
+    failed "the header is $(cat -v "$directory/header")"
+
+# ---- The tunnel of a client ends with it, be it by kill -9; that of the configuration stays
+kill -9 $tunnel
+wait $tunnel 2>/dev/null
+await "the end of the tunnel" eval '! curl -s -o /dev/null "http://127.0.0.1:$port/1"'
+fetch "$configured" 1
+gives 0
+await "the end of its sockets" eval 'ctl list-sockets --name people --json;
+    grep -q "\"sockets\": *\[\]" "$directory/out"'
+
+# ---- Redis
+if command -v redis-server >/dev/null && command -v redis-benchmark >/dev/null; then
+    redis-server --port 0 --unixsocket "$directory/redis" --save '' --appendonly no \
+        --dir "$directory" >/dev/null 2>&1 &
+    later $!
+    await "redis" [ -S "$directory/redis" ]
+    start_tunnel 127.0.0.1:0 "$directory/redis"
+    run redis-benchmark -h 127.0.0.1 -p "$port" -t set,get,lrange_100 -n 5000 -c 30 -P 8 -q
+    gives 0
+    kill $tunnel
+else
+    echo "redis is not installed: not tried"
+fi
+
+# ---- What is refused
+ctl tunnel 127.0.0.1:0:0 80
+gives 1
+warns 'is no place'
+ctl tunnel 127.0.0.1:0
+gives 1
+warns 'CONNECT is missing'
+ctl tunnel "127.0.0.1:$configured" 80
+warns 'address-in-use'
+for line in 'listen = nowhere:at:all' 'connect = :80' 'frobnicate = 1' 'max-connections = many' \
+    'listen.remote-host = x' 'name = x'; do
+    printf '[sockd]\n[tunnel x]\n%s\n' "$line" >"$directory/bad.conf"
+    run "$builddir/daemon/sockd" --check-config --config "$directory/bad.conf"
+    gives 2
+    warns 'bad\.conf:3: '
+done
+printf '[tunnel x]\nlisten = 127.0.0.1:%s\nconnect = 80\n' "$configured" >"$directory/bad.conf"
+run "$builddir/daemon/sockd" --config "$directory/bad.conf" --socket "$directory/second"
+gives 1
+warns 'tunnel x.*cannot listen'
