@@ -11,6 +11,7 @@
 
 #include "client/columns.h"
 #include "client/draft.h"
+#include "client/files.h"
 #include "client/memory.h"
 #include "client/problem.h"
 #include "client/settings.h"
@@ -42,11 +43,24 @@ bool args_is_flag(const struct param_row *row)
     return row->type == VALUE_BOOL || row->type == VALUE_IPV6;
 }
 
+bool args_is_negatable(const struct param_row *row)
+{
+    const char *word;
+    size_t size;
+
+    for (unsigned i = 0;
+         row->type == VALUE_SWITCH && (word = value_word(row->spec, i, &size)) != NULL;
+         i++)
+        if (size == strlen("false") && memcmp(word, "false", size) == 0)
+            return true;
+    return args_is_flag(row);
+}
+
 bool args_is_list(const struct param_row *row)
 {
     return row->type == VALUE_HANDLES || row->type == VALUE_STRINGS ||
-           row->type == VALUE_NAMES || row->type == VALUE_ENDPOINTS ||
-           row->type == VALUE_OBJECTS;
+           row->type == VALUE_REFERENCES || row->type == VALUE_NAMES ||
+           row->type == VALUE_ENDPOINTS || row->type == VALUE_OBJECTS;
 }
 
 static bool is_option(const struct word *word)
@@ -61,9 +75,12 @@ static bool owns(const struct command *command, const struct param_row *row)
 
 static json_t *params_of(struct args *args, const struct param_row *row)
 {
-    return owns(args->command, row)    ? args->params
-           : owns(args->borrowed, row) ? args->borrowed_params
-                                       : NULL;
+    if (owns(args->command, row))
+        return args->params;
+    for (size_t i = 0; i < ARGS_BORROWED; i++)
+        if (owns(args->borrowed[i], row))
+            return args->borrowed_params[i];
+    return NULL;
 }
 
 static const struct param_row *find(const struct args *args, const char *name,
@@ -72,8 +89,11 @@ static const struct param_row *find(const struct args *args, const char *name,
     const struct param_row *row =
         args->command ? args_row(args->command, name, size) : NULL;
 
-    if (!row && args->borrowed)
-        row = args_row(args->borrowed, name, size);
+    for (size_t i = 0; !row && i < ARGS_BORROWED && args->borrowed[i]; i++) {
+        row = args_row(args->borrowed[i], name, size);
+        if (row && row->is_word)
+            row = NULL;
+    }
     return row ? row : settings_find(name, size);
 }
 
@@ -85,7 +105,7 @@ const struct param_row *args_find_option(const struct args *args, const char *na
     *is_negated = false;
     if (!row && size > 3 && memcmp(name, "no-", 3) == 0) {
         row = find(args, name + 3, size - 3);
-        if (row && !args_is_flag(row))
+        if (row && !args_is_negatable(row))
             row = NULL;
         *is_negated = row != NULL;
     }
@@ -143,8 +163,9 @@ bool args_set_data(struct args *args, const struct param_row *row, const void *b
                    size_t size, struct problem *problem)
 {
     static const char *const encodings[] = {"base64", "utf-8"};
-    const struct command *command =
-        owns(args->command, row) ? args->command : args->borrowed;
+    const struct command *command = owns(args->command, row)       ? args->command
+                                    : owns(args->borrowed[0], row) ? args->borrowed[0]
+                                                                   : args->borrowed[1];
     json_t *params = params_of(args, row);
     const struct param_row *encoding = encoding_row(command);
     bool is_text = text_is_utf8(bytes, size);
@@ -186,6 +207,8 @@ static json_t *make_value(struct parser *parser, const struct param_row *row,
             (void)bad_value(parser, row, word->text);
         return json;
     }
+    if (row->type == VALUE_FILE)
+        return files_read(row, word->text, parser->problem);
     json_t *json = strlen(word->text) == word->size
                        ? value_from_text(row, word->text, &error)
                        : NULL;
@@ -282,7 +305,7 @@ static bool take_long_option(struct parser *parser, const struct word *word)
 
     if (!row)
         return unknown_option(parser, word);
-    if (args_is_flag(row) && (!equals || is_negated)) {
+    if (is_negated || (args_is_flag(row) && !equals)) {
         char yes[] = "true", no[] = "false";
         struct word value = is_negated ? (struct word){no, sizeof(no) - 1}
                                        : (struct word){yes, sizeof(yes) - 1};
@@ -415,8 +438,9 @@ bool args_parse(struct args *args, struct settings *settings, const struct word 
     bool has_options = true;
 
     args->params = memory_need(json_object());
-    if (args->borrowed)
-        args->borrowed_params = memory_need(json_object());
+    for (size_t i = 0; i < ARGS_BORROWED; i++)
+        if (args->borrowed[i])
+            args->borrowed_params[i] = memory_need(json_object());
     while (parser.at < n) {
         const struct word *word = &words[parser.at++];
 
@@ -432,6 +456,7 @@ bool args_parse(struct args *args, struct settings *settings, const struct word 
 void args_fini(struct args *args)
 {
     json_decref(args->params);
-    json_decref(args->borrowed_params);
+    for (size_t i = 0; i < ARGS_BORROWED; i++)
+        json_decref(args->borrowed_params[i]);
     *args = (struct args){0};
 }

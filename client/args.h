@@ -18,13 +18,16 @@
 struct problem;
 struct settings;
 
+/* Commands whose options another one takes, too; where they overlap the first has it. */
+enum { ARGS_BORROWED = 2 };
+
 /* Owner: whoever embeds it; set `command` (and `borrowed`) before args_parse(). */
 struct args {
-    const struct command *command;  /* takes words and options */
-    const struct command *borrowed; /* its options are taken too; NULL: none */
-    const char *letters;     /* short forms of options, as struct verb has them; NULL */
-    json_t *params;          /* of `command`: an object */
-    json_t *borrowed_params; /* of `borrowed`: an object, NULL without it */
+    const struct command *command;                 /* takes words and options */
+    const struct command *borrowed[ARGS_BORROWED]; /* NULL: none */
+    const char *letters; /* short forms of options, as struct verb has them; NULL */
+    json_t *params;      /* of `command`: an object */
+    json_t *borrowed_params[ARGS_BORROWED]; /* objects, NULL without a command */
     /* A parameter for data that standard input supplies: given as "-", or required and
      * not given. NULL: none. See args_set_data(). */
     const struct param_row *input;
@@ -52,6 +55,8 @@ void args_fini(struct args *args);
 
 /* Takes no value: --NAME is true and --no-NAME is false. */
 bool args_is_flag(const struct param_row *row);
+/* --no-NAME is false: a flag, or a switch that has this word. */
+bool args_is_negatable(const struct param_row *row);
 /* Takes several values; given again it adds to them. */
 bool args_is_list(const struct param_row *row);
 

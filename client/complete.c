@@ -50,8 +50,9 @@ static void offer_words(const struct completion *completion, const char *spec)
     }
 }
 
-/* Handles of this kind that exist now. */
-static void offer_handles(const struct completion *completion, const char *kind)
+/* Handles of this kind that exist now, and with `by_name` their names. */
+static void offer_handles(const struct completion *completion, const char *kind,
+                          bool by_name)
 {
     struct problem problem = {0};
     char method[64], list_name[64];
@@ -74,6 +75,8 @@ static void offer_handles(const struct completion *completion, const char *kind)
         (void)snprintf(text, sizeof(text), "%lld",
                        (long long)json_integer_value(json_object_get(item, kind)));
         offer(completion, text);
+        if (json_is_string(json_object_get(item, "name")) && by_name)
+            offer(completion, json_string_value(json_object_get(item, "name")));
     }
     json_decref(result);
     json_decref(params);
@@ -88,19 +91,26 @@ static bool is_file(const struct param_row *row)
                     (size > 4 && strstr(row->name + size - 4, "file")) ||
                     strstr(row->name, "filename");
 
-    return row->type == VALUE_STRING && is_named;
+    return row->type == VALUE_FILE || (row->type == VALUE_STRING && is_named);
+}
+
+static bool has_handle(const struct param_row *row)
+{
+    return row->type == VALUE_HANDLE || row->type == VALUE_HANDLES ||
+           row->type == VALUE_REFERENCE || row->type == VALUE_REFERENCES;
 }
 
 static void offer_values(const struct completion *completion, const struct param_row *row)
 {
-    if (row->type == VALUE_ENUM || row->type == VALUE_NAMES)
+    if (row->type == VALUE_ENUM || row->type == VALUE_NAMES || row->type == VALUE_SWITCH)
         offer_words(completion, row->spec);
     else if (row->type == VALUE_BOOL)
         offer_words(completion, "true|false");
     else if (row->type == VALUE_IPV6)
         offer_words(completion, "true|false|ipv6");
-    else if ((row->type == VALUE_HANDLE || row->type == VALUE_HANDLES) && row->spec)
-        offer_handles(completion, row->spec);
+    else if (has_handle(row) && row->spec)
+        offer_handles(completion, row->spec,
+                      row->type == VALUE_REFERENCE || row->type == VALUE_REFERENCES);
     else if (is_file(row))
         (void)puts(":files");
 }
@@ -113,7 +123,7 @@ static void offer_option(const struct completion *completion, const struct param
     offer(completion, text);
     (void)snprintf(text, sizeof(text), "--no-%s", row->name);
     /* The negative form of what is off anyway is no use. */
-    if (args_is_flag(row) && !(row->preset && strcmp(row->preset, "false") == 0))
+    if (args_is_negatable(row) && !(row->preset && strcmp(row->preset, "false") == 0))
         offer(completion, text);
 }
 
@@ -249,7 +259,8 @@ static void complete_arguments(struct completion *completion, const struct args 
         complete_equals(completion, args);
     } else if (completion->typed[0] == '-') {
         offer_options(completion, args->command, NULL);
-        offer_options(completion, args->borrowed, args->command);
+        for (size_t i = 0; i < ARGS_BORROWED; i++)
+            offer_options(completion, args->borrowed[i], args->command);
         offer_settings(completion, args);
     } else {
         row = next_word_row(args, words, n);
@@ -289,8 +300,7 @@ static void complete_words(struct completion *completion, const struct words *wo
     struct args args = {.command =
                             verb ? &verb->command : table_find(name->text, name->size)};
 
-    if (verb && verb->borrows)
-        args.borrowed = table_find(verb->borrows, strlen(verb->borrows));
+    verbs_borrow(verb, args.borrowed);
     if (args.command)
         complete_arguments(completion, &args, name + 1, words->n - at - 1);
 }

@@ -97,7 +97,8 @@ static char *row_label(const struct param_row *row, char letter)
     else if (args_is_flag(row))
         draft_printf(&line, letter ? "--%s" : "--[no-]%s", row->name);
     else {
-        draft_printf(&line, "--%s ", row->name);
+        draft_printf(&line, args_is_negatable(row) ? "--no-%s, --%s " : "--%s ",
+                     row->name, row->name);
         add_upper(&line, value_type_name(row->type));
     }
     return draft_take(&line);
@@ -161,7 +162,7 @@ static void write_results(FILE *out, const struct result_row *rows, unsigned n_r
 }
 
 void help_command(FILE *out, const struct command *command,
-                  const struct command *borrowed)
+                  const struct command *const *borrowed)
 {
     char *usage = help_usage(command);
 
@@ -173,11 +174,11 @@ void help_command(FILE *out, const struct command *command,
     }
     write_rows(out, "Words:", command, true, NULL);
     write_rows(out, "Options:", command, false, NULL);
-    if (borrowed) {
+    for (size_t i = 0; borrowed && i < ARGS_BORROWED && borrowed[i]; i++) {
         char heading[128];
 
-        (void)snprintf(heading, sizeof(heading), "Options of %s:", borrowed->name);
-        write_rows(out, heading, borrowed, false, command);
+        (void)snprintf(heading, sizeof(heading), "Options of %s:", borrowed[i]->name);
+        write_rows(out, heading, borrowed[i], false, i > 0 ? borrowed[0] : command);
     }
     if (command->n_results > 0) {
         (void)fputs("\nResult:\n", out);

@@ -16,7 +16,7 @@ void help_overview(FILE *out);
 /* One command or verb: usage, text, words, options, results. `borrowed`: the command
  * whose options it takes too; NULL: none. */
 void help_command(FILE *out, const struct command *command,
-                  const struct command *borrowed);
+                  const struct command *const *borrowed);
 
 /* "sockctl write [OPTIONS] SOCKET DATA". For the caller to free(). */
 char *help_usage(const struct command *command);

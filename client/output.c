@@ -153,6 +153,31 @@ static int write_data(FILE *out, const struct result_row *row, const json_t *res
 static void write_members(FILE *out, const struct row_list *list, json_t *object,
                           int indent);
 
+/* "C=US, CN=example.org" */
+char *output_pairs(const json_t *pairs)
+{
+    struct draft text = {0};
+    size_t i;
+    const json_t *pair;
+
+    json_array_foreach(pairs, i, pair)
+    {
+        char *name = columns_cell_text(json_array_get(pair, 0));
+        char *value = columns_cell_text(json_array_get(pair, 1));
+
+        draft_printf(&text, "%s%s=%s", i > 0 ? ", " : "", name, value);
+        free(name);
+        free(value);
+    }
+    return draft_take(&text);
+}
+
+static char *cell_of(const struct result_row *row, const json_t *value)
+{
+    return row && row->type == VALUE_PAIRS ? output_pairs(value)
+                                           : columns_cell_text(value);
+}
+
 void output_table(FILE *out, const struct object_row *object, const json_t *list)
 {
     struct row_list rows = rows_of(object->fields, object->n_fields);
@@ -180,8 +205,8 @@ void output_table(FILE *out, const struct object_row *object, const json_t *list
         json_array_foreach(list, i, item)
         {
             for (size_t r = 0; r < n; r++)
-                columns_add(columns,
-                            columns_cell_text(json_object_get(item, rows.rows[r]->name)));
+                columns_add(columns, cell_of(rows.rows[r],
+                                             json_object_get(item, rows.rows[r]->name)));
         }
         columns_print(columns, out);
         columns_free(columns);
@@ -230,7 +255,7 @@ static void write_member(FILE *out, const char *name, const struct result_row *r
         (void)fprintf(out, "%*s%s:\n", indent, "", name);
         output_table(out, object, value);
     } else {
-        char *text = columns_cell_text(value);
+        char *text = cell_of(row, value);
         int pad = (int)(width - strlen(name));
 
         (void)fprintf(out, "%*s%s:%*s %s\n", indent, "", name, pad, "",

@@ -30,6 +30,9 @@ void output_each_row(const struct result_row *rows, unsigned n_rows,
                      void (*visit)(const struct result_row *row, void *state),
                      void *state);
 
+/* Pairs of names and values on one line. For the caller to free(). */
+char *output_pairs(const json_t *pairs);
+
 /* A table of objects: a column for each row that has a value in at least one of them. */
 void output_table(FILE *out, const struct object_row *object, const json_t *list);
 

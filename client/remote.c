@@ -37,8 +37,8 @@ static enum value_type type_of(const json_t *object)
 
 static bool needs_spec(enum value_type type)
 {
-    return type == VALUE_ENUM || type == VALUE_NAMES || type == VALUE_OBJECT ||
-           type == VALUE_OBJECTS;
+    return type == VALUE_ENUM || type == VALUE_SWITCH || type == VALUE_FILE ||
+           type == VALUE_NAMES || type == VALUE_OBJECT || type == VALUE_OBJECTS;
 }
 
 /* Bounds may stand in the schema itself or in the list that is one of its alternatives.

@@ -405,12 +405,10 @@ static int run_found(struct context *context, const struct command *command,
                      const struct verb *verb, const struct word *words, size_t n,
                      struct problem *problem)
 {
-    struct args args = {.command = command,
-                        .borrowed = verb && verb->borrows
-                                        ? table_find(verb->borrows, strlen(verb->borrows))
-                                        : NULL,
-                        .letters = verb ? verb->letters : NULL};
+    struct args args = {.command = command, .letters = verb ? verb->letters : NULL};
     int status = STATUS_OK;
+
+    verbs_borrow(verb, args.borrowed);
 
     if (!args_parse(&args, &context->settings, words, n, problem))
         status = problem->status;

@@ -2,8 +2,8 @@
 /*
  * session.h - one control connection to the daemon, through libsockd.
  *
- * The only file of client/ that calls the library. Called by run.c, remote.c and the
- * verbs.
+ * Together with files.c all of client/ that calls the library. Called by run.c, remote.c
+ * and the verbs.
  */
 #ifndef SOCKD_CLIENT_SESSION_H
 #define SOCKD_CLIENT_SESSION_H

@@ -21,6 +21,7 @@
 #include "client/run.h"
 #include "client/session.h"
 #include "client/stream_verbs.h"
+#include "client/tls_verbs.h"
 
 static const struct param_row rows[] = {
     VERB_WORD("host", VALUE_STRING, true,
@@ -28,6 +29,7 @@ static const struct param_row rows[] = {
               "a socket"),
     VERB_WORD("port", VALUE_PORT, false,
               "port to connect to: a number or the name of a service"),
+    TLS_VERB_OPTION,
     STREAM_VERB_OPTIONS,
 };
 
@@ -52,11 +54,27 @@ static bool set_destination(json_t *params, const json_t *words, struct problem 
     return true;
 }
 
+/* Speaks TLS, if that was asked for. */
+static bool secure(struct context *context, struct session *session, struct args *args,
+                   json_int_t socket, struct problem *problem)
+{
+    json_t *description;
+
+    if (!json_is_true(json_object_get(args->params, "tls")))
+        return true;
+    description = tls_verbs_connect(session, args, socket, problem);
+    if (description && context->settings.is_verbose)
+        tls_verbs_tell(description);
+    json_decref(description);
+    return description != NULL;
+}
+
 static int run_connect(struct context *context, struct args *args,
                        struct problem *problem)
 {
-    json_t *params = args->borrowed_params;
-    struct session *session = set_destination(params, args->params, problem)
+    json_t *params = args->borrowed_params[0];
+    struct session *session = tls_verbs_take_options(args, true, problem) &&
+                                      set_destination(params, args->params, problem)
                                   ? run_new_session(context, problem)
                                   : NULL;
     json_t *made =
@@ -69,7 +87,8 @@ static int run_connect(struct context *context, struct args *args,
         if (context->settings.is_verbose)
             stream_verbs_tell("connected to", "remote", made);
         stream_verbs_init_relay(context, args->params, &relay);
-        (void)stream_verbs_copy(context, session, socket, &relay, problem);
+        if (secure(context, session, args, socket, problem))
+            (void)stream_verbs_copy(context, session, socket, &relay, problem);
     }
     json_decref(made);
     session_close(session);
@@ -85,8 +104,10 @@ const struct verb verb_connect = {
                         "direction only, and "
                         "the peer can still answer; the end of what the peer sends does "
                         "not keep the rest "
-                        "of the input from being sent. --until chooses otherwise.",
+                        "of the input from being sent. --until chooses otherwise.\n\n"
+                        "With --tls the handshake comes first, and a server whose "
+                        "certificate is not good for HOST is an error.",
                 VERB_ROWS(rows)},
-    .borrows = "make-socket",
+    .borrows = {"make-socket", "make-ssl-client-stream"},
     .run = run_connect,
 };

@@ -26,9 +26,10 @@ static int run_help(struct context *context, struct args *args, struct problem *
     } else if (command) {
         help_command(stdout, command, NULL);
     } else if (verb) {
-        help_command(stdout, &verb->command,
-                     verb->borrows ? table_find(verb->borrows, strlen(verb->borrows))
-                                   : NULL);
+        const struct command *borrowed[ARGS_BORROWED];
+
+        verbs_borrow(verb, borrowed);
+        help_command(stdout, &verb->command, borrowed);
     } else {
         struct session *session = run_session(context, problem);
 

@@ -117,8 +117,8 @@ static json_t *collect_sockets(struct session *session, json_t *params, json_int
 static int run_list(struct context *context, struct args *args, struct problem *problem)
 {
     struct session *session = run_session(context, problem);
-    const json_t *limit = json_object_get(args->borrowed_params, "limit");
-    json_t *sockets = session ? collect_sockets(session, args->borrowed_params,
+    const json_t *limit = json_object_get(args->borrowed_params[0], "limit");
+    json_t *sockets = session ? collect_sockets(session, args->borrowed_params[0],
                                                 json_integer_value(limit), problem)
                               : NULL;
 
@@ -153,7 +153,7 @@ const struct verb verb_list = {
              "ends, the owner as user/process, and the name. Asks for as many pages of "
              "list-sockets as there are; --limit ends the list earlier. With --json the "
              "list is one object with the member sockets."},
-    .borrows = "list-sockets",
+    .borrows = {"list-sockets"},
     .run = run_list,
 };
 

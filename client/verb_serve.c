@@ -25,6 +25,7 @@
 #include "client/run.h"
 #include "client/session.h"
 #include "client/stream_verbs.h"
+#include "client/tls_verbs.h"
 
 /* The shell's convention for programs that a signal has ended. */
 enum { STATUS_SIGNAL = 128, STATUS_NOT_RUN = 126 };
@@ -38,6 +39,7 @@ static const struct param_row rows[] = {
         "exec", VALUE_STRING, NULL, NULL,
         "run this command by /bin/sh for each peer, with the stream as its standard "
         "input and output; with --keep for several peers at once"),
+    TLS_VERB_OPTION,
     STREAM_VERB_OPTIONS,
 };
 
@@ -176,6 +178,13 @@ static void serve_by_copying(struct service *service, struct problem *problem)
     json_decref(peer);
 }
 
+/* The listener speaks TLS, if that was asked for. */
+static bool secure(struct session *session, struct args *args, struct problem *problem)
+{
+    return !json_is_true(json_object_get(args->params, "tls")) ||
+           tls_verbs_listen(session, args, problem);
+}
+
 static int run_serve(struct context *context, struct args *args, struct problem *problem)
 {
     struct service service = {
@@ -183,13 +192,16 @@ static int run_serve(struct context *context, struct args *args, struct problem 
         .command = json_string_value(json_object_get(args->params, "exec")),
         .is_kept = json_is_true(json_object_get(args->params, "keep")),
     };
-    struct session *session = run_new_session(context, problem);
+    struct session *session = tls_verbs_take_options(args, false, problem)
+                                  ? run_new_session(context, problem)
+                                  : NULL;
     int status = STATUS_OK;
 
-    set_address(args->borrowed_params, args->params);
-    json_t *made = session ? session_call_json(session, "make-socket",
-                                               args->borrowed_params, problem)
-                           : NULL;
+    set_address(args->borrowed_params[0], args->params);
+    json_t *made =
+        session && secure(session, args, problem)
+            ? session_call_json(session, "make-socket", args->borrowed_params[0], problem)
+            : NULL;
 
     if (made) {
         service.owner = session;
@@ -219,9 +231,11 @@ const struct verb verb_serve = {
                         "--exec the command "
                         "finds the peer in the environment: SOCKCTL_REMOTE_HOST, "
                         "SOCKCTL_REMOTE_PORT, "
-                        "SOCKCTL_LOCAL_HOST, SOCKCTL_LOCAL_PORT and SOCKCTL_SOCKET.",
+                        "SOCKCTL_LOCAL_HOST, SOCKCTL_LOCAL_PORT and SOCKCTL_SOCKET.\n\n"
+                        "With --tls and --certificate peers have to speak TLS; those "
+                        "whose handshake fails are left out.",
                 VERB_ROWS(rows)},
-    .borrows = "make-socket",
+    .borrows = {"make-socket", "make-ssl-server-context"},
     .letters = "k:keep,e:exec",
     .run = run_serve,
 };

@@ -70,7 +70,7 @@ static bool set_places(json_t *params, const json_t *words, struct problem *prob
 
 static int run_tunnel(struct context *context, struct args *args, struct problem *problem)
 {
-    json_t *params = args->borrowed_params;
+    json_t *params = args->borrowed_params[0];
     struct session *session = set_places(params, args->params, problem)
                                   ? run_new_session(context, problem)
                                   : NULL;
@@ -96,6 +96,6 @@ const struct verb verb_tunnel = {
                     "listens. For tunnels that stay write sections [tunnel NAME] into "
                     "the configuration of the daemon, see sockd.conf(5).",
                 VERB_ROWS(rows)},
-    .borrows = "make-tunnel",
+    .borrows = {"make-tunnel"},
     .run = run_tunnel,
 };

@@ -9,15 +9,15 @@
 #define SOCKD_CLIENT_VERBS_H
 
 #include <stddef.h>
+#include "client/args.h"
 #include "proto/table.h"
 
-struct args;
 struct context;
 struct problem;
 
 struct verb {
-    struct command command; /* name, summary, text, words and options */
-    const char *borrows; /* command of the table whose options it takes too; NULL: none */
+    struct command command;             /* name, summary, text, words and options */
+    const char *borrows[ARGS_BORROWED]; /* commands of the table whose options it takes */
     const char *letters; /* short forms of its options, "k:keep,e:exec"; NULL: none */
     /* Does it. Returns the exit status; with *problem set that is its status. */
     int (*run)(struct context *context, struct args *args, struct problem *problem);
@@ -25,10 +25,12 @@ struct verb {
 
 /* One in each verb_*.c. */
 extern const struct verb verb_help, verb_list, verb_show, verb_clients, verb_connect,
-    verb_serve, verb_tunnel, verb_call, verb_shell;
+    verb_serve, verb_tunnel, verb_call, verb_shell, verb_cert;
 
 /* Verb number `index`; NULL past the last one. */
 const struct verb *verbs_at(size_t index);
+/* The commands that it borrows from; NULL where there is none. `verb` may be NULL. */
+void verbs_borrow(const struct verb *verb, const struct command *borrowed[ARGS_BORROWED]);
 /* NULL: none has this name, or a command of the table has it. */
 const struct verb *verbs_find(const char *name);
 

@@ -105,6 +105,18 @@ static struct section *find_section(struct reading *reading, const char *kind,
     return section;
 }
 
+static bool is_kind(const char *text, size_t size)
+{
+    static const char *const kinds[] = {"context", "tunnel"};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strlen(kinds[i]) == size && memcmp(text, kinds[i], size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A line of a section that names an object, such as [tunnel web]. */
 static void take_section_line(struct reading *reading, const char *header,
                               const char *name, const char *value)
@@ -113,11 +125,10 @@ static void take_section_line(struct reading *reading, const char *header,
     size_t kind_size = strcspn(header, " \t");
     const char *object = header + kind_size + strspn(header + kind_size, " \t");
 
-    if (kind_size != strlen("tunnel") || memcmp(header, "tunnel", kind_size) != 0 ||
-        object[0] == '\0') {
+    if (!is_kind(header, kind_size) || object[0] == '\0') {
         (void)snprintf(sentence, sizeof sentence,
-                       "%s stands in section [%.40s]: sections are [sockd] and [tunnel "
-                       "NAME]",
+                       "%s stands in section [%.40s]: sections are [sockd], [context "
+                       "NAME] and [tunnel NAME]",
                        log_quote(quoted, sizeof quoted, name, strlen(name)), header);
         fail(reading, sentence);
         return;

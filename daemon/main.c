@@ -10,11 +10,23 @@
 #include <stdio.h>
 
 #include "daemon/config.h"
+#include "daemon/context_sections.h"
+#include "daemon/control/contexts.h"
+#include "daemon/net/tls_library.h"
 #include "daemon/server.h"
 #include "daemon/signals.h"
 #include "daemon/tunnels.h"
 
 enum { EXIT_CONFIGURATION = 2 };
+
+/* The contexts are made for the tunnels that name them, and for nothing else here. */
+static bool check(const struct config *config, char why[CONFIG_WHY_SIZE])
+{
+    bool is_good = context_sections_read(config, why) && tunnels_check(config, why);
+
+    contexts_fini();
+    return is_good;
+}
 
 static int act(const struct config *config)
 {
@@ -28,7 +40,7 @@ static int act(const struct config *config)
         config_print_help();
         return 0;
     case CONFIG_CHECK:
-        if (!tunnels_check(config, why)) {
+        if (!check(config, why)) {
             fprintf(stderr, "sockd: %s\n", why);
             return EXIT_CONFIGURATION;
         }
@@ -38,7 +50,11 @@ static int act(const struct config *config)
     case CONFIG_RUN:
         break;
     }
-    if (!tunnels_check(config, why)) {
+    if (!tls_library_guard()) {
+        fputs("sockd: core files and debuggers can't be kept away from the keys\n",
+              stderr);
+    }
+    if (!check(config, why)) {
         fprintf(stderr, "sockd: %s\n", why);
         return EXIT_CONFIGURATION;
     }

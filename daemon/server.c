@@ -34,6 +34,8 @@
 #include "daemon/base/users.h"
 #include "daemon/config.h"
 #include "daemon/control/connection_life.h"
+#include "daemon/context_sections.h"
+#include "daemon/control/contexts.h"
 #include "daemon/control/credentials.h"
 #include "daemon/control/desk.h"
 #include "daemon/control/instance.h"
@@ -223,6 +225,10 @@ static void set_limits(void)
         .sockets_per_user = number(CONFIG_SOCKETS_PER_USER),
         .lookups = number(CONFIG_LOOKUPS),
         .lookups_per_user = number(CONFIG_LOOKUPS_PER_USER),
+        .contexts = number(CONFIG_CONTEXTS),
+        .contexts_per_user = number(CONFIG_CONTEXTS_PER_USER),
+        .handshakes = number(CONFIG_HANDSHAKES),
+        .allows_weak_tls = number(CONFIG_ALLOW_WEAK_TLS) != 0,
         .reply_queue_size = number(CONFIG_REPLY_QUEUE_SIZE),
         .reply_timeout = config_seconds(server.config, CONFIG_REPLY_TIMEOUT),
         .input_buffer_size = STREAM_PIECE,
@@ -237,6 +243,8 @@ static void set_limits(void)
     quota_set_total(QUOTA_SOCKETS, limits.sockets);
     quota_set_limit(QUOTA_LOOKUPS, limits.lookups_per_user);
     quota_set_total(QUOTA_LOOKUPS, limits.lookups);
+    quota_set_limit(QUOTA_CONTEXTS, limits.contexts_per_user);
+    quota_set_total(QUOTA_CONTEXTS, limits.contexts);
     sock_set_close_timeout(limits.close_timeout);
     stream_set_output_limit(limits.output_buffer_size);
 }
@@ -332,6 +340,11 @@ static bool prepare(void)
         .cache_size = (size_t)config_number(server.config, CONFIG_DNS_CACHE_SIZE),
     });
     jobs_start(number(CONFIG_JOB_THREADS));
+    char why[CONFIG_WHY_SIZE];
+
+    if (!context_sections_read(server.config, why)) {
+        return failed("cannot start", why);
+    }
     return set_admin_group() && open_listener();
 }
 
@@ -387,6 +400,7 @@ static void finish(void)
     loop_free(server.loop);
     server.loop = NULL;
     loop_unregister_all();
+    contexts_fini();
     users_fini();
     quota_fini();
     arena_thread_end();

@@ -60,6 +60,9 @@ bool tunnels_check(const struct config *config, char why[CONFIG_WHY_SIZE])
     for (const struct section *section = config->sections; is_good && section != NULL;
          section = section->next) {
         struct tunnel_plan plan;
+        if (strcmp(section->kind, "tunnel") != 0) {
+            continue;
+        }
         is_good = read_section(config, section, &plan, why);
         if (is_good) {
             tunnel_plan_fini(&plan);
@@ -131,6 +134,9 @@ void tunnels_start(const struct config *config, void (*done)(const char *why))
     starting.done = done;
     for (const struct section *section = config->sections; section != NULL;
          section = section->next) {
+        if (strcmp(section->kind, "tunnel") != 0) {
+            continue;
+        }
         struct order *order = MEM_NEW(struct order);
         order->message.deliver = ordered;
         order->message.drop = drop;

@@ -29,6 +29,9 @@ static const struct field limits_fields[] = {
     MEMBER(sockd_limits, input_buffer_size, "input-buffer-size", COUNT),
     MEMBER(sockd_limits, output_buffer_size, "output-buffer-size", COUNT),
     MEMBER(sockd_limits, close_timeout, "close-timeout", SECONDS),
+    MEMBER(sockd_limits, contexts, "contexts", COUNT),
+    MEMBER(sockd_limits, contexts_per_user, "contexts-per-user", COUNT),
+    MEMBER(sockd_limits, handshakes, "handshakes", COUNT),
 };
 static const struct shape limits_shape = {sizeof(struct sockd_limits), limits_fields,
                                           N(limits_fields), NULL};

@@ -123,6 +123,16 @@ bool options_copy(void *own, const struct shape *shape, const void *options,
     return true;
 }
 
+/* Words that are booleans on the wire. */
+static void write_switch(struct request *request, const char *name, const char *words,
+                         int index)
+{
+    if (index == word_index(words, "false") || index == word_index(words, "true"))
+        request_bool(request, name, index == word_index(words, "true"));
+    else
+        request_word(request, name, words, index);
+}
+
 void request_word(struct request *request, const char *name, const char *words, int index)
 {
     const char *word;
@@ -202,6 +212,11 @@ static void write_field(struct request *request, const struct field *field,
         if (value.number)
             request_word(request, field->name, field->words, value.number);
         return;
+    case MEMBER_SWITCH:
+        memcpy(&value.number, at, sizeof(value.number));
+        if (value.number)
+            write_switch(request, field->name, field->words, value.number);
+        return;
     case MEMBER_IPV6:
         memcpy(&value.number, at, sizeof(value.number));
         if (value.number)
@@ -211,6 +226,16 @@ static void write_field(struct request *request, const struct field *field,
         memcpy(&value.text, at, sizeof(value.text));
         if (value.text)
             request_text(request, field->name, value.text);
+        return;
+    case MEMBER_FILE:
+        memcpy(&value.text, at, sizeof(value.text));
+        if (value.text)
+            pem_write(request, field->name, field->words, value.text);
+        return;
+    case MEMBER_SECRET:
+        memcpy(&value.text, at, sizeof(value.text));
+        if (value.text)
+            request_secret(request, field->name, value.text);
         return;
     case MEMBER_TEXTS:
         memcpy(&value.texts, at, sizeof(value.texts));
@@ -225,6 +250,7 @@ static void write_field(struct request *request, const struct field *field,
     case MEMBER_BOOL:
     case MEMBER_COUNT:
     case MEMBER_SIZE:
+    case MEMBER_PAIRS:
     case MEMBER_OBJECT:
     case MEMBER_OBJECTS:
     case MEMBER_COUNTERS:
@@ -260,6 +286,27 @@ static bool read_texts(void *result, char *at, const json_t *json)
     }
     memcpy(at - sizeof(n), &n, sizeof(n));
     memcpy(at, &texts, sizeof(void *));
+    return true;
+}
+
+/* Each of them a list of a name and a value. */
+static bool read_pairs(void *result, char *at, const json_t *json)
+{
+    size_t n = json_array_size(json);
+    struct sockd_pair *pairs = result_more(result, (n + 1) * sizeof(*pairs));
+
+    if (!pairs)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *pair = json_array_get(json, i);
+        const char *name = json_string_value(json_array_get(pair, 0));
+        const char *value = json_string_value(json_array_get(pair, 1));
+
+        pairs[i].name = name ? name : "";
+        pairs[i].value = value ? value : "";
+    }
+    memcpy(at - sizeof(n), &n, sizeof(n));
+    memcpy(at, &pairs, sizeof(void *));
     return true;
 }
 
@@ -310,6 +357,13 @@ static bool read_objects(void *result, char *at, const struct shape *shape,
     return true;
 }
 
+static int read_switch(const char *words, const json_t *json)
+{
+    if (json_is_boolean(json))
+        return word_index(words, json_is_true(json) ? "true" : "false");
+    return word_index(words, json_string_value(json));
+}
+
 static int read_ipv6(const json_t *json)
 {
     if (json_is_boolean(json))
@@ -357,6 +411,10 @@ static bool read_field(void *result, const struct field *field, char *at,
         number = word_index(field->words, json_string_value(json));
         memcpy(at, &number, sizeof(number));
         return true;
+    case MEMBER_SWITCH:
+        number = read_switch(field->words, json);
+        memcpy(at, &number, sizeof(number));
+        return true;
     case MEMBER_IPV6:
         number = read_ipv6(json);
         memcpy(at, &number, sizeof(number));
@@ -367,6 +425,8 @@ static bool read_field(void *result, const struct field *field, char *at,
         return true;
     case MEMBER_TEXTS:
         return !json_is_array(json) || read_texts(result, at, json);
+    case MEMBER_PAIRS:
+        return !json_is_array(json) || read_pairs(result, at, json);
     case MEMBER_OBJECT:
         return !json_is_object(json) || read_object(result, at, field->shape, json);
     case MEMBER_OBJECTS:
@@ -374,6 +434,8 @@ static bool read_field(void *result, const struct field *field, char *at,
     case MEMBER_COUNTERS:
         return !json_is_object(json) || read_counters(result, at, json);
     case MEMBER_BYTES:
+    case MEMBER_FILE:
+    case MEMBER_SECRET:
         return true; /* no result has these */
     }
     return true;
@@ -385,6 +447,7 @@ static size_t field_size(const struct field *field)
     case MEMBER_FLAG:
     case MEMBER_INT:
     case MEMBER_WORD:
+    case MEMBER_SWITCH:
     case MEMBER_IPV6:
         return sizeof(int);
     case MEMBER_BOOL:
@@ -395,6 +458,9 @@ static size_t field_size(const struct field *field)
     case MEMBER_SECONDS:
     case MEMBER_TEXT:
     case MEMBER_TEXTS:
+    case MEMBER_FILE:
+    case MEMBER_SECRET:
+    case MEMBER_PAIRS:
     case MEMBER_BYTES:
     case MEMBER_OBJECT:
     case MEMBER_OBJECTS:

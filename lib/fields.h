@@ -28,10 +28,15 @@ enum field_type {
     MEMBER_SIZE,    /* size_t; results only */
     MEMBER_SECONDS, /* double; SOCKD_UNSET: absent; null in results is SOCKD_FOREVER */
     MEMBER_WORD,    /* enum: place in `words`, from 1; 0: absent */
+    MEMBER_SWITCH,  /* as WORD; "false" and "true" are booleans on the wire */
     MEMBER_IPV6,    /* enum sockd_ipv6 */
     MEMBER_TEXT,    /* const char *, NULL: absent */
     MEMBER_TEXTS,  /* const char *const *; options: ended by NULL; results: after a size_t
                     */
+    MEMBER_FILE,   /* const char *: name of a file, read and sent; `words` is its kind as
+                      in the table; options only */
+    MEMBER_SECRET, /* as TEXT, and wiped afterwards; options only */
+    MEMBER_PAIRS,  /* array of struct sockd_pair, after a size_t; results only */
     MEMBER_BYTES,  /* const void *, then a size_t; options only, with `encoding` */
     MEMBER_OBJECT, /* pointer to a struct of `shape`; results only */
     MEMBER_OBJECTS,  /* array of pointers to structs of `shape`, after a size_t; results

@@ -194,9 +194,10 @@ struct request {
     struct sockd_error *error;
     struct writer writer;
     int64_t deadline;
-    int status;    /* not SOCKD_OK: a parameter was wrong, *error says which */
-    bool takes_fd; /* the reply brings a descriptor */
-    int fd;        /* that descriptor; -1: none */
+    int status;     /* not SOCKD_OK: a parameter was wrong, *error says which */
+    bool takes_fd;  /* the reply brings a descriptor */
+    bool is_secret; /* the text is wiped before it is freed */
+    int fd;         /* that descriptor; -1: none */
 };
 
 /* Opens the parameters of a request; the caller writes members and ends with
@@ -221,6 +222,11 @@ void request_seconds(struct request *request, const char *name, double seconds);
 void request_bool(struct request *request, const char *name, bool value);
 /* NULL: the parameter is required, and missing. */
 void request_text(struct request *request, const char *name, const char *text);
+/* The same for a secret: what is sent is wiped afterwards. */
+void request_secret(struct request *request, const char *name, const char *text);
+/* TLS contexts: one by its handle (not 0), one by its name, or several. */
+void request_contexts(struct request *request, const char *name, int64_t handle,
+                      const char *context_name, const int64_t *handles, size_t n);
 /* Bytes, as UTF-8 where they are and that is shorter, else as base64, and `encoding`. */
 void request_data(struct request *request, const char *name, const void *bytes,
                   size_t size);
@@ -235,6 +241,13 @@ int request_result_text(struct request *request, char **result);
 /* Closes the parameters: the text is complete. Lock not held. */
 int request_end(struct request *request);
 void request_fini(struct request *request);
+
+/* ---- pem.c ---- */
+
+/* Writes what a file holds; `kind` is the spec of its row: "file", "directory", "line".
+ */
+void pem_write(struct request *request, const char *name, const char *kind,
+               const char *path);
 
 /* ---- data.c: members of results ---- */
 

@@ -95,7 +95,9 @@ void request_from_text(struct request *request, struct sockd *connection,
 {
     struct writer *writer = &request->writer;
 
-    *request = (struct request){.connection = connection, .error = error, .fd = -1};
+    /* What the program sends this way may be a key. */
+    *request = (struct request){
+        .connection = connection, .error = error, .is_secret = true, .fd = -1};
     if (!connection)
         request_bad(request, "connection", "one that sockd_connect() has made");
     else if (!method || !text_is_utf8(method, strlen(method)))
@@ -157,6 +159,59 @@ void request_text(struct request *request, const char *name, const char *text)
     writer_string(&request->writer, text, strlen(text));
 }
 
+/* Makes room for a secret, so that it is not left behind by a buffer that grows. */
+static bool reserve(struct request *request, size_t size)
+{
+    enum { ESCAPED = 6, MARGIN = 1024 }; /* \u0001; and what is written behind it */
+    struct writer *writer = &request->writer;
+    size_t room = writer->size + ESCAPED * size + MARGIN;
+    char *data;
+
+    if (writer->room >= room)
+        return true;
+    data = malloc(room);
+    if (!data)
+        return false;
+    if (writer->size)
+        memcpy(data, writer->data, writer->size);
+    if (writer->data)
+        explicit_bzero(writer->data, writer->size);
+    free(writer->data);
+    writer->data = data;
+    writer->room = room;
+    return true;
+}
+
+void request_secret(struct request *request, const char *name, const char *text)
+{
+    request->is_secret = true;
+    if (request->status == SOCKD_OK && !reserve(request, strlen(text))) {
+        request->status = fail_memory(request->error);
+        return;
+    }
+    request_text(request, name, text);
+}
+
+void request_contexts(struct request *request, const char *name, int64_t handle,
+                      const char *context_name, const int64_t *handles, size_t n)
+{
+    struct writer *writer = &request->writer;
+
+    if (n && !handles) {
+        request_bad(request, name, "handles, not NULL");
+    } else if (handles) {
+        writer_key(writer, name);
+        writer_begin_array(writer);
+        for (size_t i = 0; i < n; i++)
+            writer_int(writer, handles[i]);
+        writer_end_array(writer);
+    } else if (context_name) {
+        request_text(request, name, context_name);
+    } else if (handle) {
+        request_int(request, name, handle);
+    }
+}
+
 /* Whether bytes are text that as a JSON string is not longer than base64 would be. */
 static bool is_better_as_text(const unsigned char *bytes, size_t size)
 {
@@ -209,7 +264,12 @@ int request_end(struct request *request)
     return request->status;
 }
 
-void request_fini(struct request *request) { writer_fini(&request->writer); }
+void request_fini(struct request *request)
+{
+    if (request->is_secret && request->writer.data)
+        explicit_bzero(request->writer.data, request->writer.size);
+    writer_fini(&request->writer);
+}
 
 static void add_waiter(struct sockd *connection, struct call *call)
 {

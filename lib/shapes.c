@@ -80,9 +80,25 @@ static const struct field runtime_fields[] = {
     MEMBER(sockd_runtime, end, "end", WORD, END_WORDS),
     MEMBER(sockd_runtime, last_error, "last-error", OBJECT, .shape = &last_error_shape),
     MEMBER(sockd_runtime, relayed_to, "relayed-to", COUNT),
+    MEMBER(sockd_runtime, handshakes, "handshakes", COUNT),
+    MEMBER(sockd_runtime, handshakes_failed, "handshakes-failed", COUNT),
 };
 static const struct shape runtime_shape = {sizeof(struct sockd_runtime), runtime_fields,
                                            N(runtime_fields), &runtime_preset};
+
+static const struct field tls_fields[] = {
+    MEMBER(sockd_tls, role, "role", WORD, TLS_ROLE_WORDS),
+    MEMBER(sockd_tls, state, "state", WORD, TLS_STATE_WORDS),
+    MEMBER(sockd_tls, version, "version", TEXT),
+    MEMBER(sockd_tls, cipher, "cipher", TEXT),
+    MEMBER(sockd_tls, group, "group", TEXT),
+    MEMBER(sockd_tls, alpn, "alpn", TEXT),
+    MEMBER(sockd_tls, server_name, "server-name", TEXT),
+    MEMBER(sockd_tls, verified, "verified", BOOL),
+    MEMBER(sockd_tls, resumed, "resumed", BOOL),
+};
+static const struct shape tls_shape = {sizeof(struct sockd_tls), tls_fields,
+                                       N(tls_fields), NULL};
 
 static const struct sockd_description description_preset = {.ipv6 = SOCKD_UNSET,
                                                             .local_port = SOCKD_UNSET,
@@ -109,6 +125,7 @@ static const struct field description_fields[] = {
     MEMBER(sockd_description, options, "options", OBJECT, .shape = &socket_options_shape),
     MEMBER(sockd_description, runtime, "runtime", OBJECT, .shape = &runtime_shape),
     MEMBER(sockd_description, printed, "printed", TEXT),
+    MEMBER(sockd_description, tls, "tls", OBJECT, .shape = &tls_shape),
 };
 const struct shape description_shape = {sizeof(description_preset), description_fields,
                                         N(description_fields), &description_preset};

@@ -20,6 +20,10 @@
 #define DNS_TYPE_WORDS "a|aaaa|ptr|mx|srv|txt|cname|ns|soa|caa|any"
 #define LOG_LEVEL_WORDS "error|warn|info|debug"
 #define IO_WORDS "in|in-error|out|out-error"
+#define TLS_ROLE_WORDS "client|server"
+#define TLS_STATE_WORDS "new|handshake|established|failed"
+#define VERIFY_WORDS "false|request|optional|required"
+#define CRL_CHECK_WORDS "false|leaf|chain"
 
 extern const struct shape socket_options_shape;
 extern const struct shape description_shape;

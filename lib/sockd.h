@@ -305,6 +305,14 @@ struct sockd_make_socket_options {
     size_t tcp_md5_sig_key_size;
     const char *name;       /* for people and lists */
     double connect_timeout; /* seconds for the connection alone */
+    /* A listener whose connections speak TLS: by handle, or by name, or several, of which
+     * the name that a client asks for chooses. */
+    int64_t ssl_context;          /* 0: none */
+    const char *ssl_context_name; /* instead of the handle */
+    const int64_t *ssl_contexts;  /* instead of one, with their number */
+    size_t n_ssl_contexts;
+    double handshake_timeout; /* seconds until the handshake is done; 10 */
+    int allow_truncation;     /* flag: an end without the farewell of TLS is clean */
 };
 #define SOCKD_MAKE_SOCKET_OPTIONS_INIT                                                   \
     {                                                                                    \
@@ -315,7 +323,8 @@ struct sockd_make_socket_options {
         .oob_inline = SOCKD_UNSET, .receive_buffer_size = SOCKD_UNSET,                   \
         .send_buffer_size = SOCKD_UNSET, .tcp_keepalive_idle_time = SOCKD_UNSET,         \
         .tcp_keepalive_probe_interval = SOCKD_UNSET,                                     \
-        .tcp_keepalive_max_probes = SOCKD_UNSET, .connect_timeout = SOCKD_UNSET          \
+        .tcp_keepalive_max_probes = SOCKD_UNSET, .connect_timeout = SOCKD_UNSET,         \
+        .handshake_timeout = SOCKD_UNSET, .allow_truncation = SOCKD_UNSET                \
     }
 
 /* Options of the operating system: what to set, and what is set. SOCKD_UNSET: leave
@@ -380,6 +389,28 @@ struct sockd_runtime {
     enum sockd_end end;
     const struct sockd_last_error *last_error; /* NULL: none */
     int64_t relayed_to;                        /* the socket it is joined to; 0: none */
+    int64_t handshakes, handshakes_failed;     /* of a listener with TLS contexts */
+};
+
+enum sockd_tls_role { SOCKD_TLS_CLIENT = 1, SOCKD_TLS_SERVER };
+enum sockd_tls_state {
+    SOCKD_TLS_NEW = 1,   /* nothing was sent or received */
+    SOCKD_TLS_HANDSHAKE, /* under way */
+    SOCKD_TLS_ESTABLISHED,
+    SOCKD_TLS_FAILED,
+};
+
+/* The TLS session of a stream. Texts are NULL where they are not known yet. */
+struct sockd_tls {
+    enum sockd_tls_role role;
+    enum sockd_tls_state state;
+    const char *version; /* "tlsv1.3" */
+    const char *cipher;  /* by its IANA name */
+    const char *group;   /* of the key exchange */
+    const char *alpn;
+    const char *server_name;
+    bool verified; /* there is a certificate, it was looked at, and it is good */
+    bool resumed;
 };
 
 /* A socket, as the daemon describes it. */
@@ -405,6 +436,8 @@ struct sockd_description {
     const struct sockd_socket_options *options;
     const struct sockd_runtime *runtime;
     const char *printed; /* how Lisps print it */
+    /* by all: */
+    const struct sockd_tls *tls; /* NULL: a plain socket */
 };
 
 /* make-socket. `description` is for sockd_free() and may not be NULL. */
@@ -957,6 +990,7 @@ struct sockd_limits { /* 0: none */
     double reply_timeout;
     int64_t input_buffer_size, output_buffer_size;
     double close_timeout;
+    int64_t contexts, contexts_per_user, handshakes;
 };
 /* A control connection. */
 struct sockd_client {
@@ -1065,13 +1099,22 @@ struct sockd_make_tunnel_options {
     double idle_timeout;        /* seconds without a byte; no limit */
     double half_closed_timeout; /* the same when one direction has ended; 60 */
     enum sockd_proxy accept_proxy, send_proxy; /* none */
+    /* TLS with those who connect: as ssl_context of make-socket. */
+    int64_t server_context;
+    const char *server_context_name;
+    const int64_t *server_contexts;
+    size_t n_server_contexts;
+    /* TLS with the targets. */
+    int64_t client_context;
+    const char *client_context_name;
+    int allow_truncation; /* flag: an end without the farewell of TLS is clean */
 };
 #define SOCKD_MAKE_TUNNEL_OPTIONS_INIT                                                   \
     {                                                                                    \
         .struct_size = sizeof(struct sockd_make_tunnel_options),                         \
         .max_connections = SOCKD_UNSET, .connect_timeout = SOCKD_UNSET,                  \
         .handshake_timeout = SOCKD_UNSET, .idle_timeout = SOCKD_UNSET,                   \
-        .half_closed_timeout = SOCKD_UNSET                                               \
+        .half_closed_timeout = SOCKD_UNSET, .allow_truncation = SOCKD_UNSET              \
     }
 
 struct sockd_made_tunnel {
@@ -1118,6 +1161,202 @@ struct sockd_close_tunnel_options {
 int sockd_close_tunnel(struct sockd *connection, int64_t tunnel,
                        const struct sockd_close_tunnel_options *options, double timeout,
                        struct sockd_error *error);
+
+/* ---- TLS --------------------------------------------------------------------------- */
+
+/* What is done about the certificate of the peer. */
+enum sockd_ssl_verify {
+    SOCKD_VERIFY_NONE = 1, /* not looked at; a server asks for none */
+    SOCKD_VERIFY_REQUEST,  /* asked for and looked at, any is accepted */
+    SOCKD_VERIFY_OPTIONAL, /* if there is one it must verify */
+    SOCKD_VERIFY_REQUIRED, /* there must be one, and it must verify */
+};
+enum sockd_crl_check { SOCKD_CRL_NONE = 1, SOCKD_CRL_LEAF, SOCKD_CRL_CHAIN };
+
+/* For contexts and for streams. A member that the function has no use for is an error.
+ * Files are read by the library, as the user that the program runs as; instead of its
+ * name the PEM text itself may be given, beginning with "-----BEGIN". */
+struct sockd_ssl_options {
+    size_t struct_size;
+    /* Streams only: a context by handle, by name, or several of a server. */
+    int64_t context; /* 0: none */
+    const char *context_name;
+    const int64_t *contexts;
+    size_t n_contexts;
+    /* Errors with a context. */
+    const char *certificate;          /* file: the own certificate and its chain */
+    const char *key;                  /* file; NULL: it is in `certificate` */
+    const char *certificate_password; /* the password of the key itself */
+    const char *ca_file;              /* file of certificates that are trusted */
+    const char *ca_directory;         /* directory of these */
+    const char *crl_file;             /* file of lists of what is revoked */
+    enum sockd_crl_check crl_check;   /* none */
+    const char *groups;               /* OpenSSL's list; NULL: its choice */
+    /* With a context: instead of what it says. */
+    const char *const *method; /* "tls", or exact versions, ended by NULL; NULL: "tls" */
+    const char *ciphers;       /* of TLS 1.2; NULL: OpenSSL's choice */
+    const char *ciphersuites;  /* of TLS 1.3; NULL: OpenSSL's choice */
+    const char *const *alpn;   /* preferred first, ended by NULL */
+    enum sockd_ssl_verify verify;   /* clients: required; servers: none */
+    int max_depth;                  /* 10 */
+    int prefer_server_cipher_order; /* flag; set. Servers only */
+    const char *server_name; /* asked for and verified; of a server: that it serves */
+    /* Contexts only. */
+    int sessions;     /* flag; set: sessions may be resumed */
+    int tickets;      /* that a server sends; 2 */
+    const char *name; /* that stands for the handle */
+    /* Streams only. */
+    double handshake_timeout; /* seconds from its beginning to its end; 30 */
+    int allow_truncation;     /* flag: an end without the farewell of TLS is clean */
+    int allow_buffered;       /* flag: what was received and not read belongs to TLS */
+};
+#define SOCKD_SSL_OPTIONS_INIT                                                           \
+    {                                                                                    \
+        .struct_size = sizeof(struct sockd_ssl_options), .max_depth = SOCKD_UNSET,       \
+        .prefer_server_cipher_order = SOCKD_UNSET, .sessions = SOCKD_UNSET,              \
+        .tickets = SOCKD_UNSET, .handshake_timeout = SOCKD_UNSET,                        \
+        .allow_truncation = SOCKD_UNSET, .allow_buffered = SOCKD_UNSET                   \
+    }
+
+/* make-ssl-client-context, make-ssl-server-context. `context` is the handle. */
+int sockd_make_ssl_client_context(struct sockd *connection,
+                                  const struct sockd_ssl_options *options, double timeout,
+                                  int64_t *context, struct sockd_error *error);
+int sockd_make_ssl_server_context(struct sockd *connection,
+                                  const struct sockd_ssl_options *options, double timeout,
+                                  int64_t *context, struct sockd_error *error);
+
+/* make-ssl-client-stream, make-ssl-server-stream: the socket speaks TLS from now on. */
+int sockd_make_ssl_client_stream(struct sockd *connection, int64_t socket,
+                                 const struct sockd_ssl_options *options, double timeout,
+                                 struct sockd_description **description,
+                                 struct sockd_error *error);
+int sockd_make_ssl_server_stream(struct sockd *connection, int64_t socket,
+                                 const struct sockd_ssl_options *options, double timeout,
+                                 struct sockd_description **description,
+                                 struct sockd_error *error);
+
+/* ssl-do-handshake: now, not with the first read or write. */
+int sockd_ssl_do_handshake(struct sockd *connection, int64_t socket, double timeout,
+                           struct sockd_description **description,
+                           struct sockd_error *error);
+
+struct sockd_pair {
+    const char *name, *value; /* "CN", "example.org" */
+};
+struct sockd_certificate {
+    int version; /* 1 to 3 */
+    const char *serial_number, *serial_number_hex;
+    size_t n_issuer;
+    const struct sockd_pair *issuer; /* attributes, in the order of the certificate */
+    size_t n_subject;
+    const struct sockd_pair *subject;
+    const char *not_before, *not_after; /* RFC 3339, UTC; NULL: none can be read */
+    int64_t not_before_universal, not_after_universal; /* seconds since 1900 */
+    size_t n_subject_alt_name;
+    const struct sockd_pair *subject_alt_name; /* "DNS", "IP Address", ... */
+    const char *fingerprint_sha256;            /* "AB:CD:..." */
+    const char *key;                           /* "RSA 2048"; NULL: not known */
+    const char *pem;
+};
+
+struct sockd_get_ssl_peer_certificate_options {
+    size_t struct_size;
+    int chain; /* flag; those behind it, too */
+};
+#define SOCKD_GET_SSL_PEER_CERTIFICATE_OPTIONS_INIT                                      \
+    {                                                                                    \
+        .struct_size = sizeof(struct sockd_get_ssl_peer_certificate_options),            \
+        .chain = SOCKD_UNSET                                                             \
+    }
+struct sockd_peer_certificate {
+    const struct sockd_certificate *certificate; /* NULL: the peer has sent none */
+    size_t n_chain;
+    const struct sockd_certificate *const *chain; /* those behind it, if asked for */
+};
+/* get-ssl-peer-certificate. It does the handshake first when that was not done. */
+int sockd_get_ssl_peer_certificate(
+    struct sockd *connection, int64_t socket,
+    const struct sockd_get_ssl_peer_certificate_options *options, double timeout,
+    struct sockd_peer_certificate **certificate, struct sockd_error *error);
+
+struct sockd_verify_result {
+    int code; /* of OpenSSL; 0: no fault, which does not mean that it was verified */
+    const char *text;
+    bool verified; /* there is a certificate, it was looked at, and it is good */
+};
+/* get-ssl-verify-result. */
+int sockd_get_ssl_verify_result(struct sockd *connection, int64_t socket, double timeout,
+                                struct sockd_verify_result **result,
+                                struct sockd_error *error);
+
+struct sockd_context {
+    int64_t context;  /* the handle */
+    const char *name; /* NULL: none */
+    enum sockd_tls_role role;
+    size_t n_versions;
+    const char *const *versions; /* "tlsv1.2", "tlsv1.3" */
+    enum sockd_ssl_verify verify;
+    int max_depth;
+    enum sockd_crl_check crl_check;
+    const char *server_name; /* NULL: none was given */
+    size_t n_subject;
+    const struct sockd_pair *subject; /* of its certificate; NULL: it has none */
+    const char *not_after;            /* of its certificate: RFC 3339, UTC */
+    bool sessions;
+    int64_t stored_sessions; /* clients */
+    int64_t ticket_keys;     /* servers */
+    const struct sockd_owner *owner;
+    const char *created, *updated; /* RFC 3339, UTC; NULL: never updated */
+    /* by sockd_describe_context() only: */
+    size_t n_certificates;
+    const struct sockd_certificate *const *certificates;
+};
+/* describe-context. */
+int sockd_describe_context(struct sockd *connection, int64_t context, double timeout,
+                           struct sockd_context **description, struct sockd_error *error);
+
+struct sockd_context_list {
+    size_t n_contexts;
+    const struct sockd_context *const *contexts;
+};
+/* list-contexts. */
+int sockd_list_contexts(struct sockd *connection, double timeout,
+                        struct sockd_context_list **list, struct sockd_error *error);
+
+/* update-context: certificate, key, certificate_password, ca_file, ca_directory and
+ * crl_file of the options; what is NULL stays as it is. */
+int sockd_update_context(struct sockd *connection, int64_t context,
+                         const struct sockd_ssl_options *options, double timeout,
+                         struct sockd_context **description, struct sockd_error *error);
+
+/* close-context. */
+int sockd_close_context(struct sockd *connection, int64_t context, double timeout,
+                        struct sockd_error *error);
+
+struct sockd_openssl_numbers {
+    const char *text;
+    int major, minor, patch;
+};
+struct sockd_openssl_version {
+    const struct sockd_openssl_numbers *loaded, *built;
+};
+/* openssl-version: of the daemon. */
+int sockd_openssl_version(struct sockd *connection, double timeout,
+                          struct sockd_openssl_version **version,
+                          struct sockd_error *error);
+
+/* What a file holds, for programs that send it with sockd_call(). */
+enum sockd_file_kind {
+    SOCKD_PEM_FILE = 1,  /* its PEM texts, without what stands around them */
+    SOCKD_PEM_DIRECTORY, /* the certificates that a directory of OpenSSL holds */
+    SOCKD_SECRET_FILE,   /* its first line */
+};
+/* Reads it as the user that the program runs as. `text` is for sockd_wipe(). */
+int sockd_read_file(const char *path, enum sockd_file_kind kind, char **text,
+                    struct sockd_error *error);
+/* Overwrites a text of sockd_read_file() and frees it. NULL: no-op. */
+void sockd_wipe(char *text);
 
 /* ---- Counters, and the daemon itself ------------------------------------------------
  */

@@ -44,6 +44,8 @@ static const struct field make_fields[] = {
     MEMBER(sockd_make_socket_options, tcp_md5_sig_key, "tcp-md5-sig-key", BYTES),
     MEMBER(sockd_make_socket_options, name, "name", TEXT),
     MEMBER(sockd_make_socket_options, connect_timeout, "connect-timeout", SECONDS),
+    MEMBER(sockd_make_socket_options, handshake_timeout, "handshake-timeout", SECONDS),
+    MEMBER(sockd_make_socket_options, allow_truncation, "allow-truncation", FLAG),
 };
 const struct shape make_socket_shape = {sizeof(make_preset), make_fields, N(make_fields),
                                         &make_preset};
@@ -62,6 +64,8 @@ int sockd_make_socket(struct sockd *connection,
         options_write(&request, &make_socket_shape, &own);
         request_port(&request, "local-port", own.local_port, own.local_service);
         request_port(&request, "remote-port", own.remote_port, own.remote_service);
+        request_contexts(&request, "ssl-context", own.ssl_context, own.ssl_context_name,
+                         own.ssl_contexts, own.n_ssl_contexts);
     }
     return request_make(&request, &description_shape, false, description);
 }

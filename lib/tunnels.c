@@ -56,6 +56,7 @@ static const struct field make_fields[] = {
            SECONDS),
     MEMBER(sockd_make_tunnel_options, accept_proxy, "accept-proxy", WORD, PROXY_WORDS),
     MEMBER(sockd_make_tunnel_options, send_proxy, "send-proxy", WORD, PROXY_WORDS),
+    MEMBER(sockd_make_tunnel_options, allow_truncation, "allow-truncation", FLAG),
 };
 static const struct shape make_shape = {sizeof(make_preset), make_fields, N(make_fields),
                                         &make_preset};
@@ -115,6 +116,11 @@ int sockd_make_tunnel(struct sockd *connection,
     request_begin_waiting(&request, connection, "make-tunnel", timeout, error);
     if (options_copy(&own, &make_shape, options, &request, "options")) {
         options_write(&request, &make_shape, &own);
+        request_contexts(&request, "server-context", own.server_context,
+                         own.server_context_name, own.server_contexts,
+                         own.n_server_contexts);
+        request_contexts(&request, "client-context", own.client_context,
+                         own.client_context_name, NULL, 0);
         writer_key(&request.writer, "listen");
         write_end(&request, "listen", own.listen, true, own.listen_more);
         write_targets(&request, &own);

@@ -223,6 +223,15 @@ void arena_fini(struct arena *arena)
     memset(arena, 0, sizeof(*arena));
 }
 
+void arena_wipe(struct arena *arena)
+{
+    for (struct arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next) {
+        ARENA_UNPOISON(chunk, chunk->size);
+        explicit_bzero((char *)chunk + CHUNK_HEAD, chunk->size - CHUNK_HEAD);
+    }
+    arena_fini(arena);
+}
+
 void arena_thread_end(void)
 {
     while (store.chunks) {

@@ -50,6 +50,9 @@ size_t arena_size(const struct arena *arena);
 /* Gives everything back. The arena is empty and usable again. */
 void arena_fini(struct arena *arena);
 
+/* The same, and leaves nothing of what was in it: for one that has held secrets. */
+void arena_wipe(struct arena *arena);
+
 /* Frees the chunks that the running thread keeps for reuse; when a thread ends. */
 void arena_thread_end(void);
 

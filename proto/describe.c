@@ -48,7 +48,14 @@ static void reference(struct writer *writer, const char *name)
     writer_end_object(writer);
 }
 
-static void words(struct writer *writer, const char *spec)
+static bool is_boolean_word(const char *word, size_t size)
+{
+    return (size == 4 && memcmp(word, "true", 4) == 0) ||
+           (size == 5 && memcmp(word, "false", 5) == 0);
+}
+
+/* Of a switch, true and false are no strings. */
+static void words(struct writer *writer, const char *spec, bool is_switch)
 {
     const char *word;
     size_t size;
@@ -57,7 +64,10 @@ static void words(struct writer *writer, const char *spec)
     writer_key(writer, "enum");
     writer_begin_array(writer);
     for (unsigned i = 0; (word = value_word(spec, i, &size)); i++)
-        writer_string(writer, word, size);
+        if (is_switch && is_boolean_word(word, size))
+            writer_bool(writer, size == 4);
+        else
+            writer_string(writer, word, size);
     writer_end_array(writer);
     writer_end_object(writer);
 }
@@ -81,13 +91,18 @@ static const struct {
              "{\"type\":\"string\"}]}"},
     {"ipv6", "{\"enum\":[false,true,\"ipv6\"]}"},
     {"id", "{\"type\":[\"string\",\"number\"]}"},
+    {"reference", "{\"anyOf\":[{\"$ref\":\"#/components/schemas/handle\"},"
+                  "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64}]}"},
+    {"pairs", "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"minItems\":2,"
+              "\"maxItems\":2,\"items\":{\"type\":\"string\"}}}"},
 };
 
 /* Types whose schema is fixed: the name of a component, or a plain type of JSON schema.
  */
 static const char *const component_of[VALUE_INCLUDE + 1] = {
-    [VALUE_HANDLE] = "handle",   [VALUE_HOST] = "host", [VALUE_PORT] = "port",
-    [VALUE_ADDRESS] = "address", [VALUE_IPV6] = "ipv6", [VALUE_ID] = "id",
+    [VALUE_HANDLE] = "handle",       [VALUE_HOST] = "host",   [VALUE_PORT] = "port",
+    [VALUE_ADDRESS] = "address",     [VALUE_IPV6] = "ipv6",   [VALUE_ID] = "id",
+    [VALUE_REFERENCE] = "reference", [VALUE_PAIRS] = "pairs",
 };
 static const char *const plain_type_of[VALUE_INCLUDE + 1] = {
     [VALUE_BOOL] = "boolean",
@@ -133,8 +148,10 @@ static void write_item(struct writer *writer, enum value_type type, const char *
         reference(writer, "handle");
     else if (type == VALUE_ENDPOINTS)
         reference(writer, "address");
+    else if (type == VALUE_REFERENCES)
+        reference(writer, "reference");
     else if (type == VALUE_NAMES)
-        words(writer, spec);
+        words(writer, spec, false);
     else
         plain_type(writer, "string");
 }
@@ -199,10 +216,10 @@ void describe_param_schema(struct writer *writer, const struct param_row *row)
         plain_type(writer, plain_type_of[row->type]);
     else if (row->type == VALUE_INT || row->type == VALUE_SECONDS)
         number_schema(writer, row);
-    else if (row->type == VALUE_STRING)
+    else if (row->type == VALUE_STRING || row->type == VALUE_FILE)
         string_schema(writer, row);
-    else if (row->type == VALUE_ENUM)
-        words(writer, row->spec);
+    else if (row->type == VALUE_ENUM || row->type == VALUE_SWITCH)
+        words(writer, row->spec, row->type == VALUE_SWITCH);
     else if (row->type == VALUE_OBJECT || row->type == VALUE_OBJECTS)
         objects_schema(writer, row);
     else if (row->type == VALUE_JSON)
@@ -234,8 +251,8 @@ static void result_type_schema(struct writer *writer, const struct result_row *r
         writer_raw(writer, strings, sizeof(strings) - 1, true);
     else if (component_of[row->type])
         reference(writer, component_of[row->type]);
-    else if (row->type == VALUE_ENUM)
-        words(writer, row->spec);
+    else if (row->type == VALUE_ENUM || row->type == VALUE_SWITCH)
+        words(writer, row->spec, row->type == VALUE_SWITCH);
     else if (row->type == VALUE_JSON)
         writer_bool(writer, true);
     else if (row->type == VALUE_INT)

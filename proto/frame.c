@@ -30,9 +30,17 @@ static bool finish_line(const char *line, size_t *size)
     return false;
 }
 
+/* A line may hold secrets: what the frame has left is nobody's. */
+static void wipe_kept(struct frame *frame)
+{
+    if (frame->data)
+        explicit_bzero(frame->data, frame->room);
+    free(frame->data);
+}
+
 static void drop_kept(struct frame *frame)
 {
-    free(frame->data);
+    wipe_kept(frame);
     frame->data = NULL;
     frame->size = frame->room = 0;
 }
@@ -58,9 +66,12 @@ static enum frame_result keep(struct frame *frame, const char *bytes, size_t siz
             room = room > SIZE_MAX / 2 ? SIZE_MAX : room * 2;
         if (room > frame->limit)
             room = frame->limit;
-        data = realloc(frame->data, room);
+        data = malloc(room);
         if (!data)
             return FRAME_NO_MEMORY;
+        if (frame->size)
+            memcpy(data, frame->data, frame->size);
+        wipe_kept(frame);
         frame->data = data;
         frame->room = room;
     }

@@ -185,6 +185,10 @@ int64_t params_int(const struct params *params, enum param_id id)
 
 unsigned params_word(const struct params *params, enum param_id id)
 {
+    const struct value *value = params_value(params, id);
+
+    if (value->type == VALUE_SWITCH)
+        return value->word;
     return typed(params, id, VALUE_ENUM, VALUE_IPV6)->word;
 }
 
@@ -197,5 +201,9 @@ double params_seconds(const struct params *params, enum param_id id)
 
 struct value_text params_text(const struct params *params, enum param_id id)
 {
+    const struct value *value = params_value(params, id);
+
+    if (value->type == VALUE_FILE)
+        return value->text;
     return typed(params, id, VALUE_STRING, VALUE_DATA)->text;
 }

@@ -36,12 +36,13 @@ bool params_has(const struct params *params, enum param_id id);
 /* The value, or the default. */
 const struct value *params_value(const struct params *params, enum param_id id);
 bool params_bool(const struct params *params, enum param_id id);
-int64_t params_int(const struct params *params, enum param_id id); /* INT, HANDLE */
-unsigned params_word(const struct params *params, enum param_id id);
+int64_t params_int(const struct params *params, enum param_id id);   /* INT, HANDLE */
+unsigned params_word(const struct params *params, enum param_id id); /* ENUM, SWITCH,
+                                                                        IPV6 */
 /* Negative when absent and without default: no limit. */
 double params_seconds(const struct params *params, enum param_id id);
 struct value_text params_text(const struct params *params,
-                              enum param_id id); /* STRING, DATA */
+                              enum param_id id); /* STRING, FILE, DATA */
 
 /* The enums of every command are words of one spec; these are the common ones. */
 enum encoding {

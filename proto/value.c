@@ -20,7 +20,7 @@
 #include "proto/params.h"
 #include "proto/table.h"
 
-enum { NAME_MAX_SIZE = 255, SERVICE_MAX_SIZE = 63 };
+enum { NAME_MAX_SIZE = 255, SERVICE_MAX_SIZE = 63, OBJECT_NAME_MAX_SIZE = 64 };
 
 #define INTEGER_MAX                                                                      \
     9007199254740991.0 /* the last of those that every JSON reader keeps exact */
@@ -154,6 +154,24 @@ static bool check_enum(struct value *value, const struct param_row *row, json_t 
     return true;
 }
 
+/* A boolean is found as its own word, and a string never is one of these. */
+static bool check_switch(struct value *value, const struct param_row *row, json_t *json,
+                         struct arena *arena, struct error *error)
+{
+    static const struct value_text yes = {"true", 4}, no = {"false", 5};
+    struct value_text text = {"", 0};
+
+    (void)arena;
+    if (json_is_boolean(json))
+        text = json_is_true(json) ? yes : no;
+    else if (json_is_string(json))
+        text = read_text(json);
+    if (json_is_string(json) &&
+        (strcmp(text.text, yes.text) == 0 || strcmp(text.text, no.text) == 0))
+        return wrong(row, error);
+    return find_word(row->spec, text, &value->word) || wrong(row, error);
+}
+
 static bool check_ipv6(struct value *value, const struct param_row *row, json_t *json,
                        struct arena *arena, struct error *error)
 {
@@ -199,6 +217,48 @@ static bool check_handles(struct value *value, const struct param_row *row, json
     }
     value->handles.items = items;
     value->handles.n = n;
+    return true;
+}
+
+static bool read_reference(const json_t *json, struct value_reference *reference)
+{
+    reference->handle = 0;
+    reference->name.text = "";
+    reference->name.size = 0;
+    if (!json_is_string(json))
+        return read_handle(json, &reference->handle);
+    reference->name = read_text(json);
+    return reference->name.size >= 1 && reference->name.size <= OBJECT_NAME_MAX_SIZE &&
+           !has_nul(reference->name);
+}
+
+static bool check_reference(struct value *value, const struct param_row *row,
+                            json_t *json, struct arena *arena, struct error *error)
+{
+    (void)arena;
+    return read_reference(json, &value->reference) || wrong(row, error);
+}
+
+static bool check_references(struct value *value, const struct param_row *row,
+                             json_t *json, struct arena *arena, struct error *error)
+{
+    bool is_list = json_is_array(json);
+    size_t n = is_list ? json_array_size(json) : 1;
+    struct value_reference *items = NULL;
+
+    if (!fits(row, (double)n))
+        return wrong(row, error);
+    if (n) {
+        items = arena_alloc(arena, n * sizeof(*items));
+        if (!items)
+            return no_memory(error);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!read_reference(is_list ? json_array_get(json, i) : json, &items[i]))
+            return wrong(row, error);
+    }
+    value->references.items = items;
+    value->references.n = n;
     return true;
 }
 
@@ -445,6 +505,8 @@ static value_check_function *const checks[] = {
     [VALUE_SECONDS] = check_seconds,     [VALUE_STRING] = check_string,
     [VALUE_ENUM] = check_enum,           [VALUE_IPV6] = check_ipv6,
     [VALUE_DATA] = check_data,           [VALUE_HANDLE] = check_handle,
+    [VALUE_SWITCH] = check_switch,       [VALUE_FILE] = check_string,
+    [VALUE_REFERENCE] = check_reference, [VALUE_REFERENCES] = check_references,
     [VALUE_HANDLES] = check_handles,     [VALUE_HOST] = check_host,
     [VALUE_PORT] = check_port,           [VALUE_ADDRESS] = check_address,
     [VALUE_STRINGS] = check_strings,     [VALUE_NAMES] = check_strings,
@@ -466,8 +528,9 @@ bool value_check(struct value *value, const struct param_row *row, json_t *json,
 bool value_is_plain(const struct value *value)
 {
     static const bool is_plain[VALUE_INCLUDE + 1] = {
-        [VALUE_BOOL] = true, [VALUE_INT] = true,  [VALUE_SECONDS] = true,
-        [VALUE_ENUM] = true, [VALUE_IPV6] = true, [VALUE_HANDLE] = true,
+        [VALUE_BOOL] = true,   [VALUE_INT] = true,    [VALUE_SECONDS] = true,
+        [VALUE_ENUM] = true,   [VALUE_SWITCH] = true, [VALUE_IPV6] = true,
+        [VALUE_HANDLE] = true,
     };
 
     if (value->type == VALUE_HANDLES)

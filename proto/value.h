@@ -22,15 +22,22 @@ struct params;
 
 enum value_type {
     VALUE_BOOL,
-    VALUE_INT,     /* min..max */
-    VALUE_SECONDS, /* number, fractions allowed, not negative unless min says so */
-    VALUE_STRING,  /* UTF-8 text, may hold NUL only where said */
-    VALUE_ENUM,    /* one of the words of `spec` */
-    VALUE_IPV6,    /* false, true or "ipv6": `word` is an enum value_ipv6 */
-    VALUE_DATA,    /* bytes: a string in the `encoding` given beside it (utf-8, base64,
-                      latin-1) */
-    VALUE_HANDLE,  /* positive integer below 2^53 */
-    VALUE_HANDLES, /* list of handles */
+    VALUE_INT,        /* min..max */
+    VALUE_SECONDS,    /* number, fractions allowed, not negative unless min says so */
+    VALUE_STRING,     /* UTF-8 text, may hold NUL only where said */
+    VALUE_ENUM,       /* one of the words of `spec` */
+    VALUE_SWITCH,     /* one of the words of `spec`, of which "false" and "true" are the
+                         booleans: "false|optional|required" */
+    VALUE_IPV6,       /* false, true or "ipv6": `word` is an enum value_ipv6 */
+    VALUE_DATA,       /* bytes: a string in the `encoding` given beside it (utf-8, base64,
+                         latin-1) */
+    VALUE_FILE,       /* text, as STRING, that people keep in files: a command line or a
+                         configuration gives the name of one. `spec`: "file" all of it;
+                         "directory" the certificates in it; "line" its first line, a secret */
+    VALUE_HANDLE,     /* positive integer below 2^53 */
+    VALUE_HANDLES,    /* list of handles */
+    VALUE_REFERENCE,  /* handle of an object of the kind `spec`, or its name */
+    VALUE_REFERENCES, /* list of these; one by itself is a list of one */
     VALUE_HOST,    /* name, dotted or colon form, 32-bit integer, {"ipv6", "scope-id"} */
     VALUE_PORT,    /* 0..65535 or a service name */
     VALUE_ADDRESS, /* IP address object, or its text form */
@@ -42,6 +49,7 @@ enum value_type {
     VALUE_JSON,      /* anything */
     VALUE_OBJECT,    /* object that takes the parameters of the command `spec` */
     VALUE_OBJECTS,   /* list of these; a single object is a list of one */
+    VALUE_PAIRS,     /* results only: list of lists of two strings, a name and a value */
     VALUE_INCLUDE,   /* results only: the members of the OBJECT `spec` stand here */
 };
 
@@ -66,6 +74,12 @@ struct value_endpoint {
     int port; /* -1: none was given */
 };
 
+/* An object by its handle or by its name. */
+struct value_reference {
+    int64_t handle; /* 0: `name` holds it */
+    struct value_text name;
+};
+
 struct value_host {
     bool is_address; /* `ip` holds it, no look-up is needed */
     struct value_ip ip;
@@ -79,8 +93,10 @@ struct value {
         bool boolean;
         int64_t integer; /* INT, HANDLE, and 32-bit addresses */
         double seconds;
-        unsigned word; /* ENUM: index into the words of spec; IPV6: enum value_ipv6 */
-        struct value_text text; /* STRING, DATA (decoded bytes) */
+        unsigned word;          /* ENUM, SWITCH: index into the words of spec; IPV6: enum
+                                   value_ipv6 */
+        struct value_text text; /* STRING, FILE, DATA (decoded bytes) */
+        struct value_reference reference;
         struct value_host host;
         struct {
             int number; /* -1: `service` must be looked up */
@@ -91,6 +107,10 @@ struct value {
             const int64_t *items;
             size_t n;
         } handles;
+        struct {
+            const struct value_reference *items;
+            size_t n;
+        } references;
         struct {
             const struct value_text *items;
             size_t n;
@@ -117,8 +137,9 @@ bool value_check(struct value *value, const struct param_row *row, json_t *json,
 bool value_is_plain(const struct value *value);
 
 /* Turns command-line text into the JSON that value_check() takes: "yes" -> true, "10" ->
- * 10, "a,b" -> ["a","b"], JSON texts for OBJECT and JSON. NULL: *error says why. New
- * reference. */
+ * 10, "a,b" -> ["a","b"], JSON texts for OBJECT and JSON. That of a FILE is taken for
+ * what the file holds: whoever may read the file does that before. NULL: *error says why.
+ * New reference. */
 json_t *value_from_text(const struct param_row *row, const char *text,
                         struct error *error);
 

@@ -28,6 +28,9 @@ static const char *const type_names[] = {
     [VALUE_ENDPOINTS] = "endpoints", [VALUE_ID] = "id",
     [VALUE_JSON] = "json",           [VALUE_OBJECT] = "object",
     [VALUE_OBJECTS] = "objects",     [VALUE_INCLUDE] = "members",
+    [VALUE_SWITCH] = "switch",       [VALUE_FILE] = "file",
+    [VALUE_REFERENCE] = "reference", [VALUE_REFERENCES] = "references",
+    [VALUE_PAIRS] = "pairs",
 };
 
 const char *value_type_name(enum value_type type) { return type_names[type]; }
@@ -78,6 +81,7 @@ static const char *const plain_descriptions[VALUE_INCLUDE + 1] = {
     [VALUE_BOOL] = "true or false",
     [VALUE_IPV6] = "true, false or \"ipv6\"",
     [VALUE_HANDLE] = "a handle: a positive integer",
+    [VALUE_REFERENCE] = "a handle, or a name of 1 to 64 bytes",
     [VALUE_HOST] =
         "a host: name, IPv4 or IPv6 text, 32-bit integer, or {\"ipv6\", \"scope-id\"}",
     [VALUE_PORT] = "a port: an integer from 0 to 65535 or the name of a service",
@@ -103,12 +107,17 @@ void value_describe(const struct param_row *row, char *text, size_t size)
         describe_bounds(row, "a string without NUL", "of", " bytes", text, size);
     else if (row->type == VALUE_DATA)
         describe_bounds(row, "a string written in encoding", "of", " bytes", text, size);
-    else if (row->type == VALUE_ENUM)
+    else if (row->type == VALUE_FILE)
+        describe_bounds(row, "a text without NUL", "of", " bytes", text, size);
+    else if (row->type == VALUE_ENUM || row->type == VALUE_SWITCH)
         describe_words("one of ", row->spec, text, size);
     else if (row->type == VALUE_NAMES)
         describe_words("a list of ", row->spec, text, size);
     else if (row->type == VALUE_HANDLES)
         describe_bounds(row, "a list of handles", "with", " members", text, size);
+    else if (row->type == VALUE_REFERENCES)
+        describe_bounds(row, "a list of handles and names", "with", " members", text,
+                        size);
     else if (row->type == VALUE_STRINGS)
         describe_bounds(row, "a list of strings", "with", " members", text, size);
     else if (row->type == VALUE_ENDPOINTS)
@@ -211,6 +220,19 @@ static json_t *ipv6_from_text(const char *text)
     return strcmp(text, "ipv6") == 0 ? json_string(text) : bool_from_text(text);
 }
 
+/* "no" and "off" are false, as for a boolean. */
+static json_t *switch_from_text(const char *text)
+{
+    json_t *json = bool_from_text(text);
+
+    return json ? json : json_string(text);
+}
+
+static json_t *references_from_text(const char *text)
+{
+    return list_from_text(text, number_or_string);
+}
+
 static json_t *numbers_from_text(const char *text)
 {
     return list_from_text(text, number_from_text);
@@ -249,6 +271,10 @@ static json_t *(*const from_text[])(const char *text) = {
     [VALUE_STRING] = json_string,
     [VALUE_ENUM] = json_string,
     [VALUE_IPV6] = ipv6_from_text,
+    [VALUE_SWITCH] = switch_from_text,
+    [VALUE_FILE] = json_string,
+    [VALUE_REFERENCE] = number_or_string,
+    [VALUE_REFERENCES] = references_from_text,
     [VALUE_DATA] = json_string,
     [VALUE_HANDLE] = number_from_text,
     [VALUE_HANDLES] = numbers_from_text,

@@ -194,6 +194,24 @@ static bool is_handle_item(const char *spec, const json_t *json)
     return is_handle(json);
 }
 
+static bool is_pair(const char *spec, const json_t *json)
+{
+    (void)spec;
+    return json_array_size(json) == 2 && is_list_of(json, is_string_item, NULL);
+}
+
+/* A word, or a boolean for the words true and false. */
+static bool is_switch(const char *spec, const json_t *json)
+{
+    json_t *word = json_is_boolean(json)
+                       ? json_string(json_is_true(json) ? "true" : "false")
+                       : json_incref((json_t *)(uintptr_t)json);
+    bool is_good = is_word(spec, word);
+
+    json_decref(word);
+    return is_good;
+}
+
 /* Whether `json` is a value of this type; objects and lists of them are looked into
  * elsewhere. */
 static bool has_type(enum value_type type, const char *spec, const json_t *json)
@@ -214,6 +232,12 @@ static bool has_type(enum value_type type, const char *spec, const json_t *json)
     }
     if (type == VALUE_ENUM) {
         return is_word(spec, json);
+    }
+    if (type == VALUE_SWITCH) {
+        return is_switch(spec, json);
+    }
+    if (type == VALUE_PAIRS) {
+        return is_list_of(json, is_pair, NULL);
     }
     if (type == VALUE_HANDLE) {
         return is_handle(json);

@@ -95,5 +95,12 @@ void test_daemon(void);
 void test_describe(void);
 void test_lists(void);
 void test_statistics(void);
+void test_contexts(void);
+void test_context_lists(void);
+void test_tls_streams(void);
+void test_peer_certificate(void);
+void test_tls_sockets(void);
+void test_files(void);
+void test_bad_files(void);
 
 #endif

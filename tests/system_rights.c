@@ -88,6 +88,11 @@ static json_t *plausible(const struct param_row *row)
     case VALUE_DATA:
     case VALUE_HANDLE:
     case VALUE_HANDLES:
+    case VALUE_SWITCH:
+    case VALUE_FILE:
+    case VALUE_REFERENCE:
+    case VALUE_REFERENCES:
+    case VALUE_PAIRS:
     case VALUE_STRINGS:
     case VALUE_NAMES:
     case VALUE_ENDPOINTS:

@@ -41,8 +41,7 @@ static bool parse(const char *line)
 
     args.command =
         verb ? &verb->command : table_find(words.items[0].text, words.items[0].size);
-    args.borrowed =
-        verb && verb->borrows ? table_find(verb->borrows, strlen(verb->borrows)) : NULL;
+    verbs_borrow(verb, args.borrowed);
     args.letters = verb ? verb->letters : NULL;
     CU_ASSERT_PTR_NOT_NULL_FATAL(args.command);
     bool ok = args_parse(&args, &settings, words.items + 1, words.n - 1, &problem);
@@ -196,14 +195,14 @@ static void test_verbs(void)
     CU_ASSERT_FATAL(parse("connect host 80 --until peer --nodelay --name x --no-input"));
     check_json(args.params, "connect",
                "{\"host\":\"host\",\"input\":false,\"port\":80,\"until\":\"peer\"}");
-    check_json(args.borrowed_params, "connect", "{\"name\":\"x\",\"nodelay\":true}");
+    check_json(args.borrowed_params[0], "connect", "{\"name\":\"x\",\"nodelay\":true}");
     CU_ASSERT_FATAL(parse("serve -ke 'cat -' 5000"));
     check_json(args.params, "serve",
                "{\"exec\":\"cat -\",\"keep\":true,\"port\":\"5000\"}");
     CU_ASSERT_FATAL(parse("serve -k -ecat 5000 --timeout 4"));
     check_json(args.params, "serve",
                "{\"exec\":\"cat\",\"keep\":true,\"port\":\"5000\"}");
-    check_json(args.borrowed_params, "serve", "{\"timeout\":4}");
+    check_json(args.borrowed_params[0], "serve", "{\"timeout\":4}");
     refuses("ls --until peer", "ls: there is no option --until");
     refuses("hello -k", "no option -k");
     refuses("serve 5000 -e", "-e wants a value");

@@ -148,6 +148,8 @@ static const enum param_id not_sent[] = {
     PARAM_MAKE_SOCKET_EOL,  /* obsolete: the daemon ignores it */
     PARAM_SEND_TO_ENCODING, /* with data that is no text only */
     PARAM_SEND_TO_SIZE,     /* it is the size of data */
+    /* the documented library has it, and the daemon ignores it */
+    PARAM_MAKE_SSL_CLIENT_CONTEXT_PREFER_SERVER_CIPHER_ORDER,
 };
 
 static bool is_excused(enum param_id id)
@@ -225,7 +227,6 @@ static bool is_in_other_form(const char *name)
 {
     static const char *const names[] = {
         "errno",        /* errno_name: errno is a macro */
-        "tls",          /* there are no TLS sockets yet */
         "values",       /* addresses, of a list of them */
         "others",       /* the records of answer behind the first */
         "class",        /* there is only one */
@@ -280,6 +281,7 @@ static void test_words(void)
         {PARAM_LOOKUP_PORT_PROTOCOL, PROTOCOL_WORDS},
         {PARAM_SET_LOG_LEVEL_LEVEL, LOG_LEVEL_WORDS},
         {PARAM_DNS_QUERY_TYPE, DNS_TYPE_WORDS},
+        {PARAM_MAKE_SSL_CLIENT_CONTEXT_VERIFY, VERIFY_WORDS},
     };
     const char *word;
     size_t size;
@@ -287,6 +289,9 @@ static void test_words(void)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         CU_ASSERT_STRING_EQUAL(table_param(rows[i].id)->spec, rows[i].words);
+    CU_ASSERT_STRING_EQUAL(table_result(FIELD_TLS_ROLE)->spec, TLS_ROLE_WORDS);
+    CU_ASSERT_STRING_EQUAL(table_result(FIELD_TLS_STATE)->spec, TLS_STATE_WORDS);
+    CU_ASSERT_STRING_EQUAL(table_result(FIELD_CONTEXT_CRL_CHECK)->spec, CRL_CHECK_WORDS);
     for (unsigned i = 0;
          (word = value_word(table_result(FIELD_RUNTIME_END)->spec, i, &size)) != NULL;
          i++) {
@@ -325,6 +330,13 @@ static const struct unit_test tests[] = {
     {"describe-socket", test_describe},
     {"lists", test_lists},
     {"statistics", test_statistics},
+    {"TLS contexts", test_contexts},
+    {"TLS contexts described and listed", test_context_lists},
+    {"TLS streams", test_tls_streams},
+    {"the certificate of the peer", test_peer_certificate},
+    {"sockets and tunnels with TLS", test_tls_sockets},
+    {"files with certificates", test_files},
+    {"files that are none", test_bad_files},
     {"bad structs and arguments", test_struct_sizes},
     {"every command and parameter has its counterpart", test_table},
     {"every member of a result has its counterpart", test_results},

@@ -97,13 +97,15 @@ static void check_row(const struct command *command, const struct param_row *row
 {
     bool wants_spec = row->type == VALUE_ENUM || row->type == VALUE_NAMES ||
                       row->type == VALUE_HANDLE || row->type == VALUE_HANDLES ||
-                      row->type == VALUE_OBJECT || row->type == VALUE_OBJECTS;
+                      row->type == VALUE_OBJECT || row->type == VALUE_OBJECTS ||
+                      row->type == VALUE_SWITCH || row->type == VALUE_FILE ||
+                      row->type == VALUE_REFERENCE || row->type == VALUE_REFERENCES;
 
     CU_ASSERT(is_wire_name(row->name));
     CU_ASSERT(row->help[0] != 0);
     CU_ASSERT(row->min <= row->max);
     CU_ASSERT_EQUAL(row->spec != NULL, wants_spec);
-    CU_ASSERT_NOT_EQUAL(row->type, VALUE_INCLUDE);
+    CU_ASSERT(row->type < VALUE_PAIRS);
     CU_ASSERT_PTR_EQUAL(table_param(row->id), row);
     CU_ASSERT_PTR_EQUAL(table_command_param(command, row->name, strlen(row->name)), row);
     /* What is required has no default, and words come in the order of their need. */
@@ -165,7 +167,8 @@ static unsigned check_results(const struct result_row *rows, unsigned n)
             CU_ASSERT_PTR_NOT_NULL(table_object(rows[i].spec));
         } else {
             CU_ASSERT(is_wire_name(rows[i].name));
-            CU_ASSERT_EQUAL(rows[i].spec != NULL, rows[i].type == VALUE_ENUM);
+            CU_ASSERT_EQUAL(rows[i].spec != NULL,
+                            rows[i].type == VALUE_ENUM || rows[i].type == VALUE_SWITCH);
         }
         for (unsigned k = 0; k < i; k++) {
             CU_ASSERT_STRING_NOT_EQUAL(rows[i].name, rows[k].name);

@@ -152,6 +152,55 @@ static void test_enum(void)
             "\"stream\\u0000\"", "null");
 }
 
+static void test_switch(void)
+{
+    struct param_row row = row_of(VALUE_SWITCH, 0, 0, "false|true|leaf|chain");
+    struct param_row one = row_of(VALUE_SWITCH, 0, 0, "false|required");
+
+    takes(&row, "false");
+    CU_ASSERT_EQUAL(value.word, 0);
+    takes(&row, "true");
+    CU_ASSERT_EQUAL(value.word, 1);
+    takes(&row, "\"chain\"");
+    CU_ASSERT_EQUAL(value.word, 3);
+    REFUSES(&row, "\"true\"", "\"false\"", "\"lea\"", "1", "null", "[true]");
+    takes(&one, "\"required\"");
+    CU_ASSERT_EQUAL(value.word, 1);
+    REFUSES(&one, "true", "\"true\"");
+}
+
+static void test_file(void)
+{
+    struct param_row row = row_of(VALUE_FILE, 1, 5, "file");
+
+    takes(&row, "\"abcde\"");
+    CU_ASSERT_STRING_EQUAL(value.text.text, "abcde");
+    REFUSES(&row, "\"\"", "\"abcdef\"", "\"a\\u0000\"", "1", "[\"a\"]");
+}
+
+static void test_references(void)
+{
+    struct param_row one = row_of(VALUE_REFERENCE, 0, 0, "context");
+    struct param_row list = row_of(VALUE_REFERENCES, 1, 3, "context");
+    char name[80] = "";
+
+    takes(&one, "7");
+    CU_ASSERT_EQUAL(value.reference.handle, 7);
+    takes(&one, "\"web\"");
+    CU_ASSERT_EQUAL(value.reference.handle, 0);
+    CU_ASSERT_STRING_EQUAL(value.reference.name.text, "web");
+    memset(name, 'a', 67);
+    name[0] = name[66] = '"';
+    REFUSES(&one, "0", "-1", "1.5", "\"\"", "\"a\\u0000\"", "[1]", "null", "true", name);
+    takes(&list, "[3,\"web\"]");
+    CU_ASSERT_EQUAL(value.references.n, 2);
+    CU_ASSERT_EQUAL(value.references.items[0].handle, 3);
+    CU_ASSERT_STRING_EQUAL(value.references.items[1].name.text, "web");
+    takes(&list, "\"web\"");
+    CU_ASSERT_EQUAL(value.references.n, 1);
+    REFUSES(&list, "[]", "[1,2,3,4]", "[1,\"\"]", "[[1]]", "{}");
+}
+
 static void test_ipv6(void)
 {
     struct param_row row = row_of(VALUE_IPV6, 0, 0, NULL);
@@ -386,6 +435,13 @@ static void test_text_others(void)
     gives(VALUE_JSON, "[1", NULL);
     gives(VALUE_OBJECT, "{}", "{}");
     gives(VALUE_OBJECT, "x", NULL);
+    gives(VALUE_SWITCH, "no", "false");
+    gives(VALUE_SWITCH, "leaf", "\"leaf\"");
+    gives(VALUE_FILE, "a,b", "\"a,b\"");
+    gives(VALUE_REFERENCE, "12", "12");
+    gives(VALUE_REFERENCE, "web", "\"web\"");
+    gives(VALUE_REFERENCES, "12,web", "[12,\"web\"]");
+    gives(VALUE_REFERENCES, "", "[]");
 }
 
 static void test_words(void)
@@ -426,6 +482,9 @@ static const struct unit_test tests[] = {
     {"seconds", test_seconds},
     {"strings", test_string},
     {"words", test_enum},
+    {"switches", test_switch},
+    {"what files hold", test_file},
+    {"handles and names", test_references},
     {"the three values of ipv6", test_ipv6},
     {"data", test_data},
     {"handles", test_handles},

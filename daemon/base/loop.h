@@ -8,9 +8,9 @@
  * the event structs stand here only so that they can be embedded.
  *
  * Locks of the daemon, in order: the mailbox of a loop, the queue of the job threads, the
- * quotas, the parts of the name cache, the binding of socket files, the certificates of
- * the system, ticket keys, the sessions of a client context. No function holds two of
- * them.
+ * quotas, the parts of the name cache, the binding of socket files, the table of TLS
+ * contexts, the place of a published one, the certificates of the system, ticket keys,
+ * the sessions of a client context. No function holds two of them.
  */
 #ifndef SOCKD_BASE_LOOP_H
 #define SOCKD_BASE_LOOP_H

@@ -26,6 +26,7 @@ static const struct {
     [QUOTA_CONNECTIONS] = {"connections-per-user", "connections"},
     [QUOTA_SOCKETS] = {"sockets-per-user", "sockets"},
     [QUOTA_LOOKUPS] = {"lookups-per-user", "lookups"},
+    [QUOTA_CONTEXTS] = {"contexts-per-user", "contexts"},
 };
 
 static _Atomic uint32_t limits[QUOTA_KINDS], totals[QUOTA_KINDS];

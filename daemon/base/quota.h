@@ -11,7 +11,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum quota_kind { QUOTA_CONNECTIONS, QUOTA_SOCKETS, QUOTA_LOOKUPS, QUOTA_KINDS };
+enum quota_kind {
+    QUOTA_CONNECTIONS,
+    QUOTA_SOCKETS,
+    QUOTA_LOOKUPS,
+    QUOTA_CONTEXTS,
+    QUOTA_KINDS
+};
 
 /* 0: no limit. Before the first thread, or at reload. */
 void quota_set_limit(enum quota_kind kind, uint32_t limit);

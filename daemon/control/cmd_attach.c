@@ -18,6 +18,7 @@
 #include "daemon/net/attachment.h"
 #include "daemon/net/sock.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_session.h"
 
 /* The words of attach's `detach`. */
 enum { DETACH_CLOSE, DETACH_KEEP };
@@ -62,6 +63,13 @@ void handle_socket_os_fd(struct request *request)
     struct sock *sock = request_sock(request);
     struct error error;
 
+    if (tls_session_is_on(sock)) {
+        error_set(&error, ERROR_NOT_SUPPORTED,
+                  "the descriptor of a TLS stream is of use to the daemon alone");
+        error.socket = sock->handle;
+        request_fail(request, &error);
+        return;
+    }
     if (sock->fd < 0) {
         error_set(&error,
                   sock->state == SOCK_STATE_CONNECTING ? ERROR_NOT_CONNECTED

@@ -17,7 +17,8 @@
 #include "proto/describe.h"
 
 /* What a client can count on beyond the commands that rpc.discover lists. */
-static const char *const features[] = {"attach", "batch", "cancel", "descriptor-passing"};
+static const char *const features[] = {"attach", "batch", "cancel", "descriptor-passing",
+                                       "tls",    "sni"};
 
 static void write_limits(struct writer *writer)
 {
@@ -39,6 +40,9 @@ static void write_limits(struct writer *writer)
     writer_result_int(writer, FIELD_LIMITS_SOCKETS_PER_USER, limits->sockets_per_user);
     writer_result_int(writer, FIELD_LIMITS_LOOKUPS, limits->lookups);
     writer_result_int(writer, FIELD_LIMITS_LOOKUPS_PER_USER, limits->lookups_per_user);
+    writer_result_int(writer, FIELD_LIMITS_CONTEXTS, limits->contexts);
+    writer_result_int(writer, FIELD_LIMITS_CONTEXTS_PER_USER, limits->contexts_per_user);
+    writer_result_int(writer, FIELD_LIMITS_HANDSHAKES, limits->handshakes);
     writer_result_int(writer, FIELD_LIMITS_REPLY_QUEUE_SIZE,
                       (int64_t)limits->reply_queue_size);
     writer_result_double(writer, FIELD_LIMITS_REPLY_TIMEOUT, limits->reply_timeout);

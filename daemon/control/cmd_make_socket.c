@@ -16,8 +16,10 @@
 #include "daemon/base/check.h"
 #include "daemon/base/counters.h"
 #include "daemon/base/placement.h"
+#include "daemon/control/contexts.h"
 #include "daemon/control/description.h"
 #include "daemon/control/handlers.h"
+#include "daemon/control/limits.h"
 #include "daemon/control/lookup_plan.h"
 #include "daemon/control/make_plan.h"
 #include "daemon/control/request.h"
@@ -26,6 +28,8 @@
 #include "daemon/net/endpoint.h"
 #include "daemon/net/listener.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_lobby.h"
+#include "daemon/net/tls_offer.h"
 
 /* An operation with the time-out 0 would end before it has begun; what is done at once is
  * done before this timer fires. */
@@ -48,7 +52,8 @@ struct make {
     struct sock *sock;
     struct make_plan plan;
     struct lookup local, remote;
-    unsigned n_lookups; /* under way */
+    unsigned n_lookups;      /* under way */
+    struct tls_offer *offer; /* of a listener; NULL: its connections are plain */
     struct connector_plan connector;
 };
 
@@ -67,6 +72,7 @@ static void make_done(struct op *op, const struct error *error)
 
     resolve_cancel(&make->local.resolve);
     resolve_cancel(&make->remote.resolve);
+    tls_offer_free(make->offer);
     if (error != NULL) {
         if (make->plan.kind & (OPTION_KIND_TCP | OPTION_KIND_FILE)) {
             counters_add(loop_counters(sock->loop), COUNTER_CONNECT_FAILURES, 1);
@@ -101,6 +107,9 @@ static void connected(void *arg, const struct error *error)
     if (error == NULL) {
         if (make->plan.remote_path != NULL) {
             sock->remote_filename = mem_copy_text(make->plan.remote_path);
+        }
+        if (make->plan.remote.name != NULL) {
+            sock->remote_name = mem_copy_text(make->plan.remote.name);
         }
         stream_open(sock);
     }
@@ -154,6 +163,23 @@ static void make_connection(struct make *make)
     connector_start(make->sock, connector, connected, make);
 }
 
+/* Its connections are accepted when their handshake is done. */
+static void add_lobby(struct make *make)
+{
+    const struct params *params = request_params(make->request);
+    struct tls_lobby_plan plan = {
+        .offer = make->offer,
+        .seconds = params_seconds(params, PARAM_MAKE_SOCKET_HANDSHAKE_TIMEOUT),
+        .allows_truncation = params_bool(params, PARAM_MAKE_SOCKET_ALLOW_TRUNCATION),
+        .limit = control_limits()->handshakes,
+    };
+
+    if (make->offer != NULL) {
+        make->offer = NULL;
+        tls_lobby_open(make->sock, &plan);
+    }
+}
+
 static bool make_listener(struct make *make, struct error *error)
 {
     const struct make_plan *plan = &make->plan;
@@ -172,7 +198,11 @@ static bool make_listener(struct make *make, struct error *error)
                            plan->local.port);
     }
     memcpy(listener.settings, plan->settings, sizeof listener.settings);
-    return listener_open(make->sock, &listener, error);
+    if (!listener_open(make->sock, &listener, error)) {
+        return false;
+    }
+    add_lobby(make);
+    return true;
 }
 
 /* ---- Datagrams ---- */
@@ -324,6 +354,21 @@ static void look_up(struct make *make, struct lookup *lookup, const struct make_
 
 /* ---- The beginning ---- */
 
+static bool find_contexts(struct make *make, struct request *request, struct error *error)
+{
+    const struct params *params = request_params(request);
+
+    if (!params_has(params, PARAM_MAKE_SOCKET_SSL_CONTEXT)) {
+        return true;
+    }
+    if (params_seconds(params, PARAM_MAKE_SOCKET_HANDSHAKE_TIMEOUT) <= 0) {
+        return error_set_parameter(error, "handshake-timeout", "more than 0 seconds");
+    }
+    make->offer = contexts_offer(params_value(params, PARAM_MAKE_SOCKET_SSL_CONTEXT),
+                                 request_caller(request), "ssl-context", error);
+    return make->offer != NULL;
+}
+
 static void make_start(struct request *request)
 {
     const struct params *params = request_params(request);
@@ -332,7 +377,9 @@ static void make_start(struct request *request)
     struct error error;
 
     if (!make_plan_read(&make->plan, params, request_caller(request), &error) ||
+        !find_contexts(make, request, &error) ||
         (make->sock = sock_new(&make->plan.spec, &error)) == NULL) {
+        tls_offer_free(make->offer);
         request_fail(request, &error);
         return;
     }

@@ -7,19 +7,17 @@
 #include <config.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include "daemon/base/check.h"
+#include "daemon/base/handle.h"
+#include "daemon/base/loop.h"
 #include "daemon/base/placement.h"
-#include "daemon/base/quota.h"
 #include "daemon/control/attach.h"
 #include "daemon/control/description.h"
 #include "daemon/control/handlers.h"
 #include "daemon/control/request.h"
-#include "daemon/net/endpoint.h"
+#include "daemon/net/accepted.h"
 #include "daemon/net/listener.h"
 #include "daemon/net/sock.h"
-#include "daemon/net/stream.h"
+#include "daemon/net/tls_lobby.h"
 #include "daemon/net/tunnel.h"
 
 /* ---- accept-connection ---- */
@@ -30,86 +28,33 @@ struct accept {
     struct op op; /* first: the sock hands this back */
     struct request *request;
     bool may_be_null; /* wait false */
+    double until;     /* seconds of the loop's clock; negative: for ever */
+    unsigned home;    /* of the listener */
     struct listener_accepted accepted;
-    enum sock_family family;
-    enum sock_format format;
-    char path[ENDPOINT_PATH_SIZE]; /* of the listener; "": none */
+    struct accepted_plan plan;
+    int64_t socket; /* that was made before, with a session; 0: none */
 };
-
-/* Looks whether the caller may have one more socket before it is taken from the kernel:
- * there it can wait for somebody who may. */
-static bool check_quota(const struct caller *caller, struct error *error)
-{
-    if (!quota_take(QUOTA_SOCKETS, caller->uid)) {
-        uint32_t limit;
-        const char *name = quota_refusal(QUOTA_SOCKETS, &limit);
-        return error_set_limit(error, name, limit);
-    }
-    quota_give(QUOTA_SOCKETS, caller->uid);
-    return true;
-}
 
 static enum op_result accept_advance(struct op *op, struct error *error)
 {
     struct accept *accept = (struct accept *)op;
+    struct tls_lobby *lobby = tls_lobby_of(op->sock);
 
-    if (!op->sock->can_read) {
+    if (lobby != NULL ? !tls_lobby_has_next(lobby) : !op->sock->can_read) {
         return OP_WAIT;
     }
-    if (!check_quota(request_caller(accept->request), error)) {
+    if (!accepted_has_room(request_caller(accept->request)->uid, error)) {
         return OP_FAILED;
+    }
+    if (lobby != NULL) {
+        accept->socket = tls_lobby_take(lobby);
+        return OP_DONE;
     }
     return listener_accept(op->sock, &accept->accepted, error);
 }
 
-static struct sock *make_accepted(const struct accept *accept,
-                                  const struct caller *caller, int fd,
-                                  struct error *error)
+static void answer(struct request *request, struct sock *sock)
 {
-    struct sock_spec spec = {
-        .type = SOCK_TYPE_STREAM,
-        .family = accept->family,
-        .connect = SOCK_CONNECT_ACTIVE,
-        .format = accept->format,
-        .is_ipv6 = accept->accepted.peer.ss_family == AF_INET6,
-        .owner = {.uid = caller->uid, .pid = caller->pid, .client = caller->client},
-    };
-    char path[ENDPOINT_PATH_SIZE];
-    struct sock *sock = sock_new(&spec, error);
-
-    if (sock == NULL) {
-        (void)close(fd); /* the peer sees the connection end */
-        return NULL;
-    }
-    int status = sock_set_fd(sock, fd);
-    if (status < 0) {
-        error_set_errno(error, -status, "accept");
-        sock_free(sock);
-        return NULL;
-    }
-    if (accept->family == SOCK_FAMILY_INTERNET) {
-        memcpy(&sock->remote, &accept->accepted.peer, sizeof sock->remote);
-    } else {
-        sock->local_filename = mem_copy_text(accept->path);
-        endpoint_path(&accept->accepted.peer, accept->accepted.peer_size, path);
-        sock->remote_filename = path[0] != '\0' ? mem_copy_text(path) : NULL;
-    }
-    stream_open(sock);
-    return sock;
-}
-
-/* In the worker where the new socket lives. */
-static void accept_here(struct request *request)
-{
-    const struct accept *accept = request_state(request);
-    struct error error;
-    struct sock *sock =
-        make_accepted(accept, request_caller(request), request_take_fd(request), &error);
-
-    if (sock == NULL) {
-        request_fail(request, &error);
-        return;
-    }
     request_brings_socket(request);
     description_write(request_reply(request), sock);
     if (params_bool(request_params(request), PARAM_ACCEPT_CONNECTION_ATTACH)) {
@@ -119,12 +64,50 @@ static void accept_here(struct request *request)
     }
 }
 
+/* In the worker where the new socket lives. */
+static void accept_here(struct request *request)
+{
+    struct accept *accept = request_state(request);
+    struct error error;
+
+    accept->accepted.fd = request_take_fd(request);
+    struct sock *sock = accepted_open(&accept->plan, &accept->accepted, &error);
+
+    if (sock == NULL) {
+        request_fail(request, &error);
+    } else {
+        answer(request, sock);
+    }
+}
+
+static void accept_again(struct request *request);
+
+/* The same, for one whose handshake is done. */
+static void claim_here(struct request *request)
+{
+    const struct accept *accept = request_state(request);
+    struct sock *sock = sock_find(request_loop(request), accept->socket);
+    struct error error;
+
+    if (sock == NULL) {
+        /* Somebody has closed it; there may be another one. */
+        request_move(request, accept->home, accept_again);
+    } else if (!sock_give(sock, &accept->plan.owner, &error)) {
+        sock_close(sock, true);
+        request_fail(request, &error);
+    } else {
+        answer(request, sock);
+    }
+}
+
 static void accept_done(struct op *op, const struct error *error)
 {
     struct accept *accept = (struct accept *)op;
     struct request *request = accept->request;
 
-    if (error == NULL) {
+    if (error == NULL && accept->socket != 0) {
+        request_move(request, handle_worker(accept->socket), claim_here);
+    } else if (error == NULL) {
         /* It travels with the request, and is closed with it if that never arrives. */
         request_brings_fd(request, accept->accepted.fd);
         request_move(request, placement_spread(), accept_here);
@@ -140,6 +123,29 @@ static void accept_cancel(struct request *request, const struct error *why)
     struct accept *accept = request_state(request);
 
     op_end(&accept->op, why);
+}
+
+static void accept_start(struct accept *accept, struct sock *sock, double timeout)
+{
+    accept->socket = 0;
+    request_wait(accept->request, accept_cancel, accept);
+    sock_start(sock, &accept->op, OP_INPUT, timeout);
+}
+
+static void accept_again(struct request *request)
+{
+    int64_t handle = params_int(request_params(request), PARAM_ACCEPT_CONNECTION_SOCKET);
+    struct accept *accept = request_state(request);
+    struct error error;
+    struct sock *sock = sock_get(request_loop(request), handle, &error);
+
+    if (sock == NULL) {
+        request_fail(request, &error);
+        return;
+    }
+    double left = accept->until - (double)loop_now_ms(sock->loop) / 1000;
+
+    accept_start(accept, sock, accept->until < 0 ? -1 : left > 0 ? left : 0);
 }
 
 void handle_accept_connection(struct request *request)
@@ -160,20 +166,21 @@ void handle_accept_connection(struct request *request)
         request_fail(request, &error);
         return;
     }
+    const struct caller *caller = request_caller(request);
+    const struct sock_owner owner = {
+        .uid = caller->uid, .pid = caller->pid, .client = caller->client};
     struct accept *accept = request_alloc(request, sizeof *accept);
 
     accept->request = request;
-    accept->family = sock->family;
-    accept->format = sock->format;
-    if (sock->local_filename != NULL) {
-        (void)snprintf(accept->path, sizeof accept->path, "%s", sock->local_filename);
-    }
+    accept->home = (unsigned)loop_number(sock->loop);
     accept->may_be_null = !params_bool(params, PARAM_ACCEPT_CONNECTION_WAIT);
+    timeout = accept->may_be_null ? 0 : timeout;
+    accept->until = timeout < 0 ? -1 : timeout + (double)loop_now_ms(sock->loop) / 1000;
     accept->op.name = params->command->name;
     accept->op.advance = accept_advance;
     accept->op.done = accept_done;
-    request_wait(request, accept_cancel, accept);
-    sock_start(sock, &accept->op, OP_INPUT, accept->may_be_null ? 0 : timeout);
+    accepted_plan_init(&accept->plan, sock, &owner);
+    accept_start(accept, sock, timeout);
 }
 
 /* ---- close, interrupt ---- */

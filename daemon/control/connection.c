@@ -27,6 +27,7 @@
 #include "daemon/base/mailbox.h"
 #include "daemon/base/quota.h"
 #include "daemon/control/connection_life.h"
+#include "daemon/control/contexts.h"
 #include "daemon/control/desk.h"
 #include "daemon/control/limits.h"
 #include "daemon/net/sock.h"
@@ -217,6 +218,9 @@ static void on_input(void *arg, unsigned what)
     if (n > 0) {
         connection->bytes_in += (uint64_t)n;
         take_input(connection, scratch, (size_t)n);
+        if (connection->frame.size > 0) {
+            explicit_bzero(scratch, (size_t)n); /* who knows what the line will be */
+        }
     } else if (n == 0) {
         end_input(connection);
     } else {
@@ -474,6 +478,7 @@ static void strip(struct connection *connection)
     frame_fini(&connection->frame);
     buffer_fini(&connection->held);
     session_fini(&connection->session);
+    contexts_close_client(connection->caller.client);
     handle_remove(loop_handles(connection->loop), connection->caller.client);
     quota_give(QUOTA_CONNECTIONS, connection->caller.uid);
     desk_load_add((unsigned)loop_number(connection->loop), -1);

@@ -142,7 +142,7 @@ void connection_end_all(struct desk *desk);
 void connection_free_all(struct desk *desk);
 
 /* dispatch.c: takes one line, whose requests may end before this returns. */
-void dispatch_line(struct connection *connection, const char *line, size_t size);
+void dispatch_line(struct connection *connection, char *line, size_t size);
 /* Once, before the workers start. */
 void dispatch_setup(void);
 

@@ -23,6 +23,8 @@
 #include "daemon/net/endpoint.h"
 #include "daemon/net/sock.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_lobby.h"
+#include "daemon/net/tls_session.h"
 #include "proto/ipaddr.h"
 #include "proto/writer.h"
 
@@ -93,6 +95,29 @@ static void write_address(struct writer *writer, enum result_id host_id,
     }
 }
 
+static void write_session(struct writer *writer, const struct sock *sock)
+{
+    struct tls_facts facts;
+
+    tls_session_describe(sock, &facts);
+    writer_begin_object(writer);
+    write_word(writer, FIELD_TLS_ROLE, facts.role);
+    writer_result_text(writer, FIELD_TLS_STATE, tls_state_name(facts.state));
+    writer_result_text(writer, FIELD_TLS_VERSION, facts.version);
+    writer_result_text(writer, FIELD_TLS_CIPHER, facts.cipher);
+    writer_result_text(writer, FIELD_TLS_GROUP, facts.group);
+    writer_result(writer, FIELD_TLS_ALPN);
+    if (facts.alpn != NULL) {
+        writer_foreign(writer, (const char *)facts.alpn, facts.alpn_size);
+    } else {
+        writer_null(writer);
+    }
+    write_filename(writer, FIELD_TLS_SERVER_NAME, facts.server_name);
+    writer_result_bool(writer, FIELD_TLS_VERIFIED, facts.is_verified);
+    writer_result_bool(writer, FIELD_TLS_RESUMED, facts.is_resumed);
+    writer_end_object(writer);
+}
+
 void description_write(struct writer *writer, const struct sock *sock)
 {
     bool is_internet = sock->family == SOCK_FAMILY_INTERNET;
@@ -124,7 +149,12 @@ void description_write(struct writer *writer, const struct sock *sock)
     write_filename(writer, FIELD_DESCRIPTION_LOCAL_FILENAME, sock->local_filename);
     write_filename(writer, FIELD_DESCRIPTION_REMOTE_FILENAME, sock->remote_filename);
     write_word(writer, FIELD_DESCRIPTION_STATE, description_state(sock));
-    writer_result_null(writer, FIELD_DESCRIPTION_TLS);
+    writer_result(writer, FIELD_DESCRIPTION_TLS);
+    if (tls_session_is_on(sock)) {
+        write_session(writer, sock);
+    } else {
+        writer_null(writer);
+    }
 }
 
 void description_write_owner(struct writer *writer, const struct sock_owner *owner)
@@ -255,6 +285,13 @@ void description_write_more(struct writer *writer, const struct sock *sock)
     write_pending(writer, sock);
     if (is_active_stream(sock)) {
         write_stream(writer, sock);
+    }
+    const struct tls_lobby *lobby = tls_lobby_of(sock);
+
+    if (lobby != NULL) {
+        writer_result_int(writer, FIELD_RUNTIME_HANDSHAKES, tls_lobby_under_way(lobby));
+        writer_result_int(writer, FIELD_RUNTIME_HANDSHAKES_FAILED,
+                          (int64_t)tls_lobby_failed(lobby));
     }
     write_last_error(writer, sock);
     writer_end_object(writer);

@@ -237,15 +237,34 @@ static void take_id(struct request *request, const json_t *id)
     request->id_size = text->size;
 }
 
-/* Serves one request, whose tree is in the arena, which is taken over. */
-static void dispatch_request(struct connection *connection, json_t *json,
+/* Texts that are kept in files, keys among them. */
+static bool takes_secrets(const struct json_t *method)
+{
+    const struct command *command =
+        json_is_string(method)
+            ? table_find(json_string_value(method), json_string_length(method))
+            : NULL;
+
+    for (unsigned i = 0; command != NULL && i < command->n_params; i++) {
+        if (command->params[i].type == VALUE_FILE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Serves one request, whose tree is in the arena, which is taken over. True: its text may
+ * have held secrets. */
+static bool dispatch_request(struct connection *connection, json_t *json,
                              struct arena *arena, struct batch *batch)
 {
     struct message_request parts;
     struct error error;
     bool is_request = message_request(&parts, json, &error);
+    bool has_secrets = takes_secrets(json_object_get(json, "method"));
     struct request *request = request_new(connection, arena, batch);
 
+    request->has_secrets = has_secrets;
     connection->n_requests++;
     if (batch != NULL) {
         batch_hold(batch);
@@ -262,11 +281,12 @@ static void dispatch_request(struct connection *connection, json_t *json,
     } else {
         request_fail(request, &error);
     }
+    return has_secrets;
 }
 
 /* A member of a batch gets a tree of its own: it may wait, and in another thread, for
  * longer than the others. */
-static void dispatch_member(struct connection *connection, json_t *member,
+static bool dispatch_member(struct connection *connection, json_t *member,
                             struct batch *batch)
 {
     struct writer *text = &desk_of(connection->loop)->text;
@@ -281,10 +301,15 @@ static void dispatch_member(struct connection *connection, json_t *member,
     /* It was parsed before, with fewer levels left; so it can be parsed again. */
     CHECK(
         message_parse(text->data, text->size, MESSAGE_MAX_DEPTH, &arena, &json, &error));
-    dispatch_request(connection, json, &arena, batch);
+    bool has_secrets = dispatch_request(connection, json, &arena, batch);
+
+    if (has_secrets) {
+        explicit_bzero(text->data, text->room);
+    }
+    return has_secrets;
 }
 
-static void dispatch_batch(struct connection *connection, json_t *json)
+static bool dispatch_batch(struct connection *connection, json_t *json)
 {
     unsigned limit = control_limits()->batch_size;
     size_t n = json_array_size(json);
@@ -293,24 +318,29 @@ static void dispatch_batch(struct connection *connection, json_t *json)
     if (n == 0) {
         (void)error_set(&error, ERROR_INVALID_REQUEST, "an empty batch");
         connection_complain(connection, &error);
-        return;
+        return false;
     }
     if (limit > 0 && n > limit) {
         (void)error_set_limit(&error, "batch-size", limit);
         counters_add(loop_counters(connection->loop), COUNTER_LIMITS, 1);
         connection_complain(connection, &error);
-        return;
+        return true; /* nobody has looked */
     }
     struct batch *batch = batch_new(connection);
+    bool has_secrets = false;
 
     for (size_t i = 0; i < n; i++) {
-        dispatch_member(connection, json_array_get(json, i), batch);
+        if (dispatch_member(connection, json_array_get(json, i), batch)) {
+            has_secrets = true;
+        }
     }
     batch_release(batch);
+    return has_secrets;
 }
 
-void dispatch_line(struct connection *connection, const char *line, size_t size)
+void dispatch_line(struct connection *connection, char *line, size_t size)
 {
+    bool has_secrets = true; /* of a text that says nothing else */
     struct counters *counters = loop_counters(connection->loop);
     struct arena arena = {0};
     struct error error;
@@ -321,9 +351,13 @@ void dispatch_line(struct connection *connection, const char *line, size_t size)
                      error.id == ERROR_PARSE ? COUNTER_PARSE_ERRORS : COUNTER_LIMITS, 1);
         connection_complain(connection, &error);
     } else if (json_is_array(json)) {
-        dispatch_batch(connection, json);
+        has_secrets = dispatch_batch(connection, json);
     } else {
-        dispatch_request(connection, json, &arena, NULL);
+        has_secrets = dispatch_request(connection, json, &arena, NULL);
+    }
+    if (has_secrets) {
+        explicit_bzero(line, size);
+        arena_wipe(&arena);
     }
     arena_fini(&arena);
 }

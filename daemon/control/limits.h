@@ -7,6 +7,7 @@
 #ifndef SOCKD_CONTROL_LIMITS_H
 #define SOCKD_CONTROL_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* In numbers of things 0 means no limit. */
@@ -20,13 +21,18 @@ struct control_limits {
     unsigned connections_per_user; /* and of one */
     unsigned sockets;              /* sockets of all users */
     unsigned sockets_per_user;     /* and of one */
-    unsigned lookups;          /* of names by name servers, under way at once, of all */
-    unsigned lookups_per_user; /* and of one */
-    size_t reply_queue_size;   /* bytes of replies for a client that does not read */
-    double reply_timeout;      /* seconds until such a client is closed */
-    size_t input_buffer_size;  /* bytes received ahead for one socket */
-    size_t output_buffer_size; /* bytes of output one socket holds */
-    double close_timeout;      /* seconds that output may take after a close */
+    unsigned lookups;           /* of names by name servers, under way at once, of all */
+    unsigned lookups_per_user;  /* and of one */
+    unsigned contexts;          /* TLS contexts of all users */
+    unsigned contexts_per_user; /* and of one */
+    unsigned handshakes;        /* TLS handshakes of one listener, and connections whose
+                                   handshake is done and that nobody has accepted */
+    bool allows_weak_tls;       /* below TLS 1.2, where it is asked for by name */
+    size_t reply_queue_size;    /* bytes of replies for a client that does not read */
+    double reply_timeout;       /* seconds until such a client is closed */
+    size_t input_buffer_size;   /* bytes received ahead for one socket */
+    size_t output_buffer_size;  /* bytes of output one socket holds */
+    double close_timeout;       /* seconds that output may take after a close */
 };
 
 const struct control_limits *control_limits(void);

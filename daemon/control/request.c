@@ -114,6 +114,9 @@ void request_free(struct request *request)
     writer_fini(&request->own);
     /* The request lies in what is freed here. */
     struct arena arena = request->arena;
+    if (request->has_secrets) {
+        arena_wipe(&arena);
+    }
     arena_fini(&arena);
 }
 

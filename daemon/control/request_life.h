@@ -55,6 +55,7 @@ struct request {
     bool brings_socket;
     bool brings_everywhere; /* sockets of it may live in every worker */
     int brought_at;         /* worker of the socket that it brings */
+    bool has_secrets;       /* its memory is wiped at its end */
     bool takes_stream;      /* the connection takes no other request meanwhile */
     int64_t stream;         /* socket whose raw stream the connection becomes; 0: none */
     request_stream_start *stream_start;

@@ -18,7 +18,7 @@ struct section_entry {
 /* Owner: the configuration. */
 struct section {
     struct section *next;
-    char *kind; /* "tunnel" */
+    char *kind; /* "context", "tunnel" */
     char *name;
     int line; /* of its first entry */
     struct section_entry *entries;

@@ -32,6 +32,9 @@ static bool read_end(struct make_plan *make, const struct params *params,
                                   connect == SOCK_CONNECT_PASSIVE
                                       ? "\"passive\", which is the default here"
                                       : "\"active\", which is the default here");
+    } else if (params_has(params, PARAM_MAKE_SOCKET_SSL_CONTEXT)) {
+        (void)error_set_parameter(error, "ssl-context",
+                                  "nothing here: it is server-context of the tunnel");
     } else if (!make_plan_read_as(make, params, connect, caller, error)) {
         /* *error is set */
     } else if (make->remote_path != NULL &&

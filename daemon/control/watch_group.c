@@ -17,6 +17,7 @@
 #include "daemon/control/request.h"
 #include "daemon/net/listener.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_lobby.h"
 
 enum { GROUP_BUCKETS = 256 };
 
@@ -87,6 +88,9 @@ static bool is_ready(struct sock *sock, enum op_direction direction, bool *is_er
     *is_error = false;
     if (sock->state == SOCK_STATE_CONNECTING) {
         return false;
+    }
+    if (tls_lobby_of(sock) != NULL) {
+        return tls_lobby_has_next(tls_lobby_of(sock));
     }
     if (sock->type == SOCK_TYPE_DATAGRAM || sock->kind == &listener_kind) {
         return poll_ready(sock, direction, is_error);

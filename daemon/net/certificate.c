@@ -241,6 +241,26 @@ static void read_fingerprint(char *text, const X509 *x509)
     }
 }
 
+/* By the group where that is what tells keys of a kind apart, else by the bits. */
+static char *describe_key(const X509 *x509)
+{
+    EVP_PKEY *key = X509_get0_pubkey(x509);
+    const char *kind = key != NULL ? EVP_PKEY_get0_type_name(key) : NULL;
+    char group[64], text[128] = "";
+    size_t size;
+
+    if (kind != NULL && EVP_PKEY_get_id(key) == EVP_PKEY_EC &&
+        EVP_PKEY_get_group_name(key, group, sizeof group, &size) == 1) {
+        (void)snprintf(text, sizeof text, "%s %s", kind, group);
+    } else if (kind != NULL && EVP_PKEY_get_security_bits(key) > 0 &&
+               strncmp(kind, "ED", 2) != 0) {
+        (void)snprintf(text, sizeof text, "%s %d", kind, EVP_PKEY_get_bits(key));
+    } else if (kind != NULL) {
+        (void)snprintf(text, sizeof text, "%s", kind);
+    }
+    return mem_copy_text(text);
+}
+
 static char *write_pem(const X509 *x509)
 {
     BIO *out = BIO_new(BIO_s_mem());
@@ -272,6 +292,7 @@ struct certificate *certificate_new(const struct x509_st *x509)
     read_time(certificate->not_after, &certificate->not_after_universal,
               X509_get0_notAfter(x509));
     read_fingerprint(certificate->fingerprint, x509);
+    certificate->key = describe_key(x509);
     certificate->pem = write_pem(x509);
     ERR_clear_error(); /* what could not be read is shown as such above */
     return certificate;
@@ -287,6 +308,7 @@ void certificate_free(struct certificate *certificate)
     free_pairs(&certificate->issuer);
     free_pairs(&certificate->subject);
     free_pairs(&certificate->alternative_names);
+    free(certificate->key);
     free(certificate->pem);
     free(certificate);
 }

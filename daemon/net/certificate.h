@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * certificate.h - an X.509 certificate as facts: names, validity, serial number,
- * fingerprint, PEM.
+ * fingerprint, kind of key, PEM.
  *
  * What stands in a certificate comes from strangers: every text here is valid UTF-8, and
  * what cannot be shown as text is shown as "#" and its bytes in hexadecimal. Pure
@@ -45,6 +45,7 @@ struct certificate {
     char not_after[CERTIFICATE_TIME_SIZE];
     int64_t not_before_universal, not_after_universal; /* seconds since 1900 */
     char fingerprint[CERTIFICATE_FINGERPRINT_SIZE];    /* SHA-256, "AB:CD:..." */
+    char *key; /* its kind, and its bits or its group: "RSA 2048"; "": not known */
     char *pem;
 };
 

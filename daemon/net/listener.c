@@ -17,6 +17,7 @@
 #include "daemon/base/counters.h"
 #include "daemon/base/log.h"
 #include "daemon/net/endpoint.h"
+#include "daemon/net/tls_lobby.h"
 
 /* Seconds until accept is tried again after descriptors ran out. */
 #define PAUSE 0.1
@@ -25,6 +26,7 @@
 struct listener {
     struct filename file;
     struct timer pause;
+    struct tls_lobby *lobby; /* NULL: connections are plain */
 };
 
 static void listener_fini(struct sock *sock)
@@ -32,13 +34,24 @@ static void listener_fini(struct sock *sock)
     struct listener *listener = sock->as.listener;
 
     timer_stop(&listener->pause);
+    if (listener->lobby != NULL) {
+        tls_lobby_close(sock);
+    }
     filename_remove(&listener->file);
     free(listener);
     sock->as.listener = NULL;
 }
 
+static void listener_ready(struct sock *sock, unsigned what)
+{
+    if (sock->as.listener->lobby != NULL && (what & IO_READ) != 0) {
+        tls_lobby_admit(sock);
+    }
+}
+
 const struct sock_kind listener_kind = {
     .name = "listener",
+    .ready = listener_ready,
     .fini = listener_fini,
 };
 
@@ -117,6 +130,17 @@ bool listener_open(struct sock *sock, const struct listener_plan *plan,
     return true;
 }
 
+void listener_set_lobby(struct sock *sock, struct tls_lobby *lobby)
+{
+    CHECK(sock->kind == &listener_kind && sock->as.listener->lobby == NULL);
+    sock->as.listener->lobby = lobby;
+}
+
+struct tls_lobby *tls_lobby_of(const struct sock *listener)
+{
+    return listener->kind == &listener_kind ? listener->as.listener->lobby : NULL;
+}
+
 /* ---- Accept ---- */
 
 static void pause_over(void *arg)
@@ -124,12 +148,13 @@ static void pause_over(void *arg)
     struct sock *sock = arg;
 
     sock->can_read = true;
+    listener_ready(sock, IO_READ);
     sock_run(sock);
 }
 
-static void pause_listener(struct sock *sock, int errnum)
+void listener_pause(struct sock *sock, const char *why)
 {
-    LOG_RATED(LOG_NET, LOG_LEVEL_WARN, "accept pauses: %s socket=%lld", strerror(errnum),
+    LOG_RATED(LOG_NET, LOG_LEVEL_WARN, "accept pauses: %s socket=%lld", why,
               (long long)sock->handle);
     counters_add(loop_counters(sock->loop), COUNTER_ACCEPT_PAUSES, 1);
     sock->can_read = false;
@@ -180,7 +205,7 @@ enum op_result listener_accept(struct sock *sock, struct listener_accepted *acce
         if (errno == EAGAIN) {
             sock->can_read = false;
         } else if (is_shortage(errno)) {
-            pause_listener(sock, errno);
+            listener_pause(sock, strerror(errno));
         } else if (!is_of_one_connection(errno)) {
             error_set_errno(error, errno, "accept");
             return OP_FAILED;

@@ -45,5 +45,11 @@ struct listener_accepted {
 /* Takes one. For an operation on OP_INPUT. */
 enum op_result listener_accept(struct sock *sock, struct listener_accepted *accepted,
                                struct error *error);
+/* Takes none for a moment. */
+void listener_pause(struct sock *sock, const char *why);
+
+/* For tls_lobby.c: from now on it is the lobby that takes them. */
+struct tls_lobby;
+void listener_set_lobby(struct sock *sock, struct tls_lobby *lobby);
 
 #endif

@@ -88,15 +88,22 @@ static void leave_owner(struct sock *sock)
     }
 }
 
+static bool take_quota(uid_t uid, struct error *error)
+{
+    if (!quota_take(QUOTA_SOCKETS, uid)) {
+        uint32_t limit;
+        const char *name = quota_refusal(QUOTA_SOCKETS, &limit);
+        return error_set_limit(error, name, limit);
+    }
+    return true;
+}
+
 struct sock *sock_new(const struct sock_spec *spec, struct error *error)
 {
     struct loop *loop = loop_self();
 
     CHECK(loop != NULL && loop_number(loop) >= 0);
-    if (!quota_take(QUOTA_SOCKETS, spec->owner.uid)) {
-        uint32_t limit;
-        const char *name = quota_refusal(QUOTA_SOCKETS, &limit);
-        error_set_limit(error, name, limit);
+    if (!take_quota(spec->owner.uid, error)) {
         return NULL;
     }
     struct sock *sock = MEM_NEW(struct sock);
@@ -235,6 +242,7 @@ static void free_memory(struct sock *sock)
 {
     sock->magic = 0;
     free(sock->name);
+    free(sock->remote_name);
     free(sock->local_filename);
     free(sock->remote_filename);
     free(sock);
@@ -314,7 +322,13 @@ int sock_enter_loop(struct sock *sock)
     join_owner(sock);
     placement_add((unsigned)loop_number(sock->loop), 1);
     sock->can_read = sock->can_write = true;
-    return watch(sock, sock->fd);
+    int status = watch(sock, sock->fd);
+
+    /* What was known of its readiness has stayed behind. */
+    if (status == 0 && sock->kind->ready != NULL) {
+        sock->kind->ready(sock, IO_READ | IO_WRITE);
+    }
+    return status;
 }
 
 void sock_discard(struct sock *sock)
@@ -413,6 +427,21 @@ void sock_disown(struct sock *sock)
     leave_owner(sock);
     sock->owner.client = 0;
     join_owner(sock);
+}
+
+bool sock_give(struct sock *sock, const struct sock_owner *owner, struct error *error)
+{
+    CHECK_HOME(sock);
+    if (owner->uid != sock->owner.uid) {
+        if (!take_quota(owner->uid, error)) {
+            return false;
+        }
+        quota_give(QUOTA_SOCKETS, sock->owner.uid);
+    }
+    leave_owner(sock);
+    sock->owner = *owner;
+    join_owner(sock);
+    return true;
 }
 
 void sock_close_client(struct loop *loop, int64_t client)

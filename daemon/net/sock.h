@@ -172,6 +172,7 @@ struct sock {
     struct sock_owner owner;
     struct sock *owner_next, **owner_link; /* the other sockets of the same client here */
     char *name;
+    char *remote_name; /* the host as it was asked for; NULL: by address, or not by us */
     char *local_filename, *remote_filename; /* file family; NULL: none */
     double read_timeout, write_timeout;     /* seconds, of socket-control; 0: none */
     uint64_t bytes_read, bytes_written;
@@ -252,6 +253,9 @@ void sock_close(struct sock *sock, bool is_abort);
 void sock_leave_loop(struct sock *sock, void *away);
 int sock_enter_loop(struct sock *sock);
 void sock_discard(struct sock *sock);
+/* It belongs to somebody else from now on. False: *error, a limit of the new owner is
+ * reached. */
+bool sock_give(struct sock *sock, const struct sock_owner *owner, struct error *error);
 /* It belongs to its user alone from now on and outlives the connection that made it. */
 void sock_disown(struct sock *sock);
 /* Closes all sockets of a client that has gone. */

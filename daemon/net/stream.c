@@ -18,6 +18,8 @@
 #include "daemon/net/chunked.h"
 #include "daemon/net/stream_parts.h"
 
+enum { DRAIN_BUDGET = 32 }; /* receives at the close */
+
 const char *stream_end_name(enum stream_end end)
 {
     static const char *const names[] = {
@@ -30,22 +32,61 @@ const char *stream_end_name(enum stream_end end)
     return names[end];
 }
 
+void stream_explain(const struct sock *sock, const struct transport_fault *fault,
+                    const char *action, struct error *error)
+{
+    const struct transport *transport = sock->as.stream->transport;
+
+    if (transport->explain != NULL) {
+        transport->explain(sock, fault, action, error);
+    } else {
+        transport_explain(fault, action, error);
+    }
+}
+
+/* ---- The end ---- */
+
 static bool has_output(const struct sock *sock)
 {
-    const struct stream *stream = sock->as.stream;
+    return sock->fd >= 0 && sock->as.stream->write_fault.id == ERROR_NONE &&
+           !stream_is_sent(sock);
+}
 
-    return sock->fd >= 0 && stream->write_fault.id == ERROR_NONE &&
-           stream->output.size > 0;
+/* All output is with the transport: false when that has some left after its farewell. */
+static bool say_farewell(struct sock *sock)
+{
+    const struct transport *transport = sock->as.stream->transport;
+
+    if (transport->farewell != NULL) {
+        transport->farewell(sock);
+    }
+    return !has_output(sock);
+}
+
+/* Reads and discards what the kernel has: an orderly close is none with unread input, the
+ * kernel then resets the connection and drops its own send queue. */
+static void drain(struct sock *sock)
+{
+    for (unsigned n_left = DRAIN_BUDGET; n_left > 0; n_left--) {
+        if (sock->fd < 0 ||
+            !transport_discard(sock->fd, stream_scratch(), STREAM_PIECE)) {
+            return;
+        }
+    }
 }
 
 static void stream_ready(struct sock *sock, unsigned what)
 {
-    if ((what & IO_WRITE) == 0) {
-        return;
+    const struct transport *transport = sock->as.stream->transport;
+
+    if (transport->ready != NULL) {
+        what = transport->ready(sock, what);
     }
-    stream_pump(sock, NULL);
-    if (sock->as.stream->is_closing && !has_output(sock)) {
-        stream_drain(sock);
+    if ((what & IO_WRITE) != 0) {
+        stream_pump(sock, NULL);
+    }
+    if (sock->as.stream->is_closing && !has_output(sock) && say_farewell(sock)) {
+        drain(sock);
         sock_free(sock);
     }
 }
@@ -67,11 +108,11 @@ static bool stream_close(struct sock *sock, bool is_abort)
         stream_flush(stream);
     }
     stream_pump(sock, NULL);
-    if (has_output(sock)) {
+    if (has_output(sock) || !say_farewell(sock)) {
         stream->is_closing = true;
         return false;
     }
-    stream_drain(sock);
+    drain(sock);
     return true;
 }
 
@@ -106,6 +147,16 @@ void stream_open(struct sock *sock)
     stream->transport = &transport_plain;
     sock->as.stream = stream;
     sock_become(sock, &stream_kind, SOCK_STATE_OPEN);
+}
+
+void stream_has_session(struct sock *sock)
+{
+    struct stream *stream = sock->as.stream;
+
+    CHECK(stream->session != NULL && stream->decoder == NULL);
+    buffer_fini(&stream->input);
+    stream->epoch++;
+    sock_run_later(sock); /* for those who watch */
 }
 
 struct stream *stream_of(struct sock *sock, struct error *error)

@@ -85,6 +85,9 @@ struct stream *stream_get(struct sock *sock, struct error *error);
 /* The same, attached or not. */
 struct stream *stream_of(struct sock *sock, struct error *error);
 
+/* A session has begun on the stream: what was received in plain is the session's now. */
+void stream_has_session(struct sock *sock);
+
 /* Would a read answer at once: with bytes, the end or an error? May fetch from the kernel
  * what it takes to see through chunk headers. */
 bool stream_input_ready(struct sock *sock);

@@ -23,7 +23,6 @@
 
 enum {
     ROUND_BUDGET = 32,     /* receives for one operation before others have their turn */
-    DRAIN_BUDGET = 32,     /* receives at the close */
     READY_PIECE = 4 * 1024 /* fetched to see whether a chunked body has bytes */
 };
 
@@ -53,14 +52,15 @@ static enum stream_end view_end(const struct stream *stream)
 }
 
 /* For STREAM_END_ERROR. */
-static void explain_end(const struct stream *stream, struct error *error)
+static void explain_end(const struct sock *sock, struct error *error)
 {
+    const struct stream *stream = sock->as.stream;
     const struct chunked_decoder *decoder = stream->decoder;
 
     if (decoder != NULL && decoder->state == CHUNKED_BROKEN) {
         error_set(error, ERROR_CHUNKING_ERROR, "%s", decoder->fault);
     } else if (stream->read_fault.id != ERROR_NONE) {
-        transport_explain(&stream->read_fault, "read", error);
+        stream_explain(sock, &stream->read_fault, "read", error);
     } else {
         error_set(error, ERROR_CHUNKING_ERROR, "the stream ended inside a chunked body");
     }
@@ -83,28 +83,32 @@ const struct chunked_trailers *stream_trailers(const struct sock *sock)
 
 /* ---- Fetching ---- */
 
+static bool is_timeout(enum error_id id)
+{
+    return id == ERROR_CONNECTION_TIMED_OUT || id == ERROR_HANDSHAKE_TIMEOUT;
+}
+
 static void note_end(struct sock *sock, enum transport_result result,
                      const struct transport_fault *fault)
 {
     struct stream *stream = sock->as.stream;
     struct error error;
 
-    if (result == TRANSPORT_END && !stream->is_reset) {
+    /* The send that found a reset took the error of the socket with it, and the kernel
+     * then tells an end of file. The farewell of a session is none of these. */
+    if (result == TRANSPORT_END && (!stream->is_reset || stream->session != NULL)) {
         stream->end = STREAM_END_CLEAN;
         sock->end = SOCK_END_CLEAN;
         return;
     }
-    if (result == TRANSPORT_TRUNCATED) {
+    if (result == TRANSPORT_TRUNCATED && !stream->is_reset) {
         stream->end = STREAM_END_TRUNCATED;
         sock->end = SOCK_END_TRUNCATED;
         return;
     }
-    /* The send that found the reset took the error of the socket with it, and the kernel
-     * now tells an end of file. */
     stream->read_fault = result == TRANSPORT_FAILED ? *fault : stream->write_fault;
-    sock->end = stream->read_fault.id == ERROR_CONNECTION_TIMED_OUT ? SOCK_END_TIMEOUT
-                                                                    : SOCK_END_RESET;
-    transport_explain(&stream->read_fault, "read", &error);
+    sock->end = is_timeout(stream->read_fault.id) ? SOCK_END_TIMEOUT : SOCK_END_RESET;
+    stream_explain(sock, &stream->read_fault, "read", &error);
     (void)sock_note(sock, &error);
 }
 
@@ -189,10 +193,11 @@ static void leave_body(struct stream *stream)
 }
 
 /* Shows bytes to a read. OP_WAIT: it wants more. */
-static enum op_result offer(struct stream *stream, struct read_op *read,
+static enum op_result offer(const struct sock *sock, struct read_op *read,
                             const uint8_t *bytes, size_t size, size_t *consumed,
                             struct error *error)
 {
+    const struct stream *stream = sock->as.stream;
     struct stream_view view = {
         .bytes = bytes,
         .size = size,
@@ -206,7 +211,7 @@ static enum op_result offer(struct stream *stream, struct read_op *read,
         return OP_WAIT;
     }
     if (size == 0 && view.end == STREAM_END_ERROR) {
-        explain_end(stream, error);
+        explain_end(sock, error);
         return OP_FAILED;
     }
     read->told_end = false;
@@ -234,13 +239,13 @@ static enum op_result try_read(struct sock *sock, struct read_op *read, bool *is
 
     if (size > 0) {
         *is_new = false;
-        result = offer(stream, read, buffer_bytes(buffer), size, &consumed, error);
+        result = offer(sock, read, buffer_bytes(buffer), size, &consumed, error);
         if (consumed > 0) {
             buffer_consume(buffer, consumed);
         }
     } else {
         *is_new = fetch(sock, read->limit, &size);
-        result = offer(stream, read, scratch, size, &consumed, error);
+        result = offer(sock, read, scratch, size, &consumed, error);
         buffer_add(buffer, scratch + consumed, size - consumed);
     }
     if (result == OP_DONE && read->told_end && !read->is_peek &&
@@ -374,20 +379,6 @@ void stream_drop_input(struct stream *stream)
     stream->epoch++;
 }
 
-void stream_drain(struct sock *sock)
-{
-    struct stream *stream = sock->as.stream;
-    size_t n;
-
-    for (unsigned n_left = DRAIN_BUDGET; n_left > 0; n_left--) {
-        if (sock->fd < 0 || stream->is_input_shut || stream->end != STREAM_END_NONE ||
-            stream->read_fault.id != ERROR_NONE ||
-            receive(sock, scratch, STREAM_PIECE, &n) != TRANSPORT_OK) {
-            return;
-        }
-    }
-}
-
 /* ---- Raw ---- */
 
 /* The end, or the failure, behind all bytes. */
@@ -405,7 +396,7 @@ static enum transport_result tell_end(const struct sock *sock, struct error *err
     case STREAM_END_ERROR:
         break;
     }
-    explain_end(stream, error);
+    explain_end(sock, error);
     return TRANSPORT_FAILED;
 }
 

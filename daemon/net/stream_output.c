@@ -31,19 +31,34 @@ static bool is_broken(const struct stream *stream)
 }
 
 /* Why nothing can be written any more. */
-static enum op_result fail(const struct stream *stream, struct error *error)
+static enum op_result fail(const struct sock *sock, struct error *error)
 {
+    const struct stream *stream = sock->as.stream;
+
     if (is_broken(stream)) {
-        transport_explain(&stream->write_fault, "write", error);
+        stream_explain(sock, &stream->write_fault, "write", error);
     } else {
         error_set(error, ERROR_SHUTDOWN, "the output of the socket was shut down");
     }
     return OP_FAILED;
 }
 
+/* Behind the transport. */
+static size_t unsent(const struct sock *sock)
+{
+    const struct transport *transport = sock->as.stream->transport;
+
+    return transport->unsent != NULL ? transport->unsent(sock) : 0;
+}
+
 size_t stream_output_buffered(const struct sock *sock)
 {
-    return sock->as.stream->output.size + sock->as.stream->held.size;
+    return sock->as.stream->output.size + sock->as.stream->held.size + unsent(sock);
+}
+
+bool stream_is_sent(const struct sock *sock)
+{
+    return sock->as.stream->output.size == 0 && unsent(sock) == 0;
 }
 
 bool stream_output_failed(const struct sock *sock)
@@ -80,7 +95,7 @@ static void note_failure(struct sock *sock, const struct transport_fault *fault)
     stream->is_reset = fault->id != ERROR_BROKEN_PIPE;
     buffer_fini(&stream->output);
     buffer_fini(&stream->held);
-    transport_explain(fault, "write", &error);
+    stream_explain(sock, fault, "write", &error);
     (void)sock_note(sock, &error);
 }
 
@@ -245,7 +260,7 @@ static enum op_result advance_write(struct op *op, struct error *error)
     /* Its own bytes are still to come: for the end of the output it counts as waiting. */
     stream_pump(sock, NULL);
     if (write->is_refused || is_broken(stream)) {
-        return fail(stream, error);
+        return fail(sock, error);
     }
     if (!has_room(stream, write->size)) {
         stream_flush(stream);
@@ -258,7 +273,7 @@ static enum op_result advance_write(struct op *op, struct error *error)
         accept_bytes(sock, write);
         stream_pump(sock, op);
     }
-    return is_broken(stream) ? fail(stream, error) : OP_DONE;
+    return is_broken(stream) ? fail(sock, error) : OP_DONE;
 }
 
 static enum op_result advance_finish(struct op *op, struct error *error)
@@ -269,9 +284,9 @@ static enum op_result advance_finish(struct op *op, struct error *error)
     stream_flush(stream);
     stream_pump(sock, op);
     if (is_broken(stream)) {
-        return fail(stream, error);
+        return fail(sock, error);
     }
-    return stream->output.size == 0 ? OP_DONE : OP_WAIT;
+    return stream_is_sent(sock) ? OP_DONE : OP_WAIT;
 }
 
 static void start(struct sock *sock, struct write_op *write, double timeout)
@@ -316,7 +331,7 @@ bool stream_force(struct sock *sock, struct error *error)
     struct stream *stream = sock->as.stream;
 
     if (stream->is_output_ending || is_broken(stream)) {
-        (void)fail(stream, error);
+        (void)fail(sock, error);
         return false;
     }
     /* What waits for room was asked for before: it is flushed too, when its turn comes.
@@ -328,7 +343,7 @@ bool stream_force(struct sock *sock, struct error *error)
     }
     stream_flush(stream);
     stream_pump(sock, NULL);
-    return !is_broken(stream) || fail(stream, error) == OP_DONE;
+    return !is_broken(stream) || fail(sock, error) == OP_DONE;
 }
 
 /* ---- Chunks ---- */
@@ -352,14 +367,14 @@ bool stream_end_output_chunks(struct sock *sock, const struct write_op *turn,
     struct stream *stream = sock->as.stream;
 
     if (turn->is_refused || is_broken(stream)) {
-        (void)fail(stream, error);
+        (void)fail(sock, error);
         return false;
     }
     stream_flush(stream);
     buffer_add(&stream->output, CHUNKED_LAST, strlen(CHUNKED_LAST));
     stream->is_output_chunked = false;
     stream_pump(sock, NULL);
-    return !is_broken(stream) || fail(stream, error) == OP_DONE;
+    return !is_broken(stream) || fail(sock, error) == OP_DONE;
 }
 
 /* ---- Raw ---- */
@@ -373,7 +388,7 @@ static enum transport_result begin_sending(struct sock *sock, struct error *erro
         stream_pump(sock, NULL);
     }
     if (stream->is_output_ending || is_broken(stream)) {
-        (void)fail(stream, error);
+        (void)fail(sock, error);
         return TRANSPORT_FAILED;
     }
     return stream->output.size == 0 && sock->can_write ? TRANSPORT_OK : TRANSPORT_AGAIN;
@@ -387,7 +402,7 @@ enum transport_result stream_send(struct sock *sock, const void *bytes, size_t s
     if (result == TRANSPORT_OK) {
         result = send_some(sock, bytes, size, n);
         if (is_broken(sock->as.stream)) {
-            (void)fail(sock->as.stream, error);
+            (void)fail(sock, error);
         }
     }
     return result;
@@ -404,7 +419,7 @@ enum transport_result stream_send_pipe(struct sock *sock, int pipe, size_t size,
         result = sock->as.stream->transport->send_pipe(sock, pipe, size, n, &fault);
         note_sent(sock, result, *n, &fault);
         if (is_broken(sock->as.stream)) {
-            (void)fail(sock->as.stream, error);
+            (void)fail(sock, error);
         }
     }
     return result;

@@ -12,14 +12,17 @@
 
 /* Input: forgets what waits to be read, and the decoder. */
 void stream_drop_input(struct stream *stream);
-/* Reads and discards what the kernel has: an orderly close is none with unread input, the
- * kernel then resets the connection and drops its own send queue. */
-void stream_drain(struct sock *sock);
 
 /* Output: sends what waits, then the end if that was asked for. `current`: the write_op
  * that is just being served, NULL: none. */
 void stream_pump(struct sock *sock, const struct op *current);
 /* Moves what is held back on its way: one chunk, when output is chunked. */
 void stream_flush(struct stream *stream);
+/* Nothing waits any more between the stream and the kernel, but what is held back. */
+bool stream_is_sent(const struct sock *sock);
+
+/* The error behind a fault of the transport. */
+void stream_explain(const struct sock *sock, const struct transport_fault *fault,
+                    const char *action, struct error *error);
 
 #endif

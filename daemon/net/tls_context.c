@@ -404,6 +404,11 @@ void tls_context_unref(struct tls_context *context)
 
 /* ---- For others to see ---- */
 
+enum tls_role tls_context_role(const struct tls_context *context)
+{
+    return context->role;
+}
+
 void tls_context_describe(struct tls_context *context, struct tls_context_facts *facts)
 {
     *facts = (struct tls_context_facts){

@@ -77,6 +77,9 @@ enum { TLS_MAX_TICKETS = 16, TLS_MAX_DEPTH = 100 };
 
 /* The defaults of OPERATIONS: verify required for clients, none for servers. */
 void tls_config_init(struct tls_config *config, enum tls_role role);
+/* With copies of all it points to; tls_config_fini() wipes and frees them. */
+void tls_config_copy(struct tls_config *to, const struct tls_config *from);
+void tls_config_fini(struct tls_config *config);
 
 struct tls_context;
 
@@ -85,6 +88,8 @@ struct tls_context;
 struct tls_context *tls_context_new(const struct tls_config *config, struct error *error);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context); /* NULL is fine */
+
+enum tls_role tls_context_role(const struct tls_context *context);
 
 /* For those who describe it. */
 struct tls_context_facts {

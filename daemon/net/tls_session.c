@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "daemon/base/check.h"
+#include "daemon/base/counters.h"
 #include "daemon/net/sock.h"
 #include "daemon/net/stream.h"
 #include "daemon/net/tls_error.h"
@@ -95,6 +96,10 @@ enum transport_result tls_session_fail(struct tls_session *session,
         session->trouble = MEM_NEW(struct error);
         *session->trouble = *error;
         session->fault = (struct transport_fault){error->id, error->errnum};
+        if (!session->is_established) {
+            counters_add(loop_counters(session->sock->loop), COUNTER_HANDSHAKES_FAILED,
+                         1);
+        }
         session->wire.is_deaf = true; /* not mute: the alert is to go out */
         end_handshake(session);
     }
@@ -229,6 +234,11 @@ void tls_session_count_message(int is_sent, int version, int type, const void *b
 
 static void establish(struct tls_session *session)
 {
+    struct counters *counters = loop_counters(session->sock->loop);
+
+    counters_add(counters, COUNTER_HANDSHAKES, 1);
+    counters_add(counters, COUNTER_HANDSHAKES_RESUMED,
+                 SSL_session_reused(session->ssl) == 1);
     session->is_established = true;
     tls_choice_unref(session->choice);
     session->choice = NULL;

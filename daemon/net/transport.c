@@ -29,6 +29,16 @@ void transport_explain(const struct transport_fault *fault, const char *action,
     error->action = action;
 }
 
+bool transport_discard(int fd, void *memory, size_t size)
+{
+    ssize_t got;
+
+    do {
+        got = recv(fd, memory, size, 0);
+    } while (got < 0 && errno == EINTR);
+    return got > 0;
+}
+
 static enum transport_result failed(int errnum, struct transport_fault *fault)
 {
     *fault = (struct transport_fault){error_id_of_errno(errnum), errnum};

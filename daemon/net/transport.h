@@ -92,6 +92,9 @@ enum transport_result transport_receive_pipe(int fd, int pipe, size_t size,
                                              bool looks_first, size_t *n, bool *can_read);
 enum transport_result transport_send_pipe(int fd, int pipe, size_t size, size_t *n);
 
+/* Reads what the kernel has and forgets it. False: nothing more for now. */
+bool transport_discard(int fd, void *memory, size_t size);
+
 /* `action`: "read", "write". */
 void transport_explain(const struct transport_fault *fault, const char *action,
                        struct error *error);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context_config.h - a section [context NAME] of the configuration becomes a TLS context.
+ *
+ * Its keys are the parameters of make-ssl-server-context, or with `role = client` those
+ * of make-ssl-client-context; texts are given by the names of files, which the daemon
+ * reads. `users` are those who may use it, besides administrators. Thread: main.
+ */
+#ifndef SOCKD_CONTROL_CONTEXT_CONFIG_H
+#define SOCKD_CONTROL_CONTEXT_CONFIG_H
+
+#include <stdbool.h>
+
+struct error;
+struct loop;
+struct section;
+
+/* Makes the context and puts it into the table (contexts.h). Reads files. False: *error,
+ * and *line is that at fault. `loop`: see contexts_add(). */
+bool context_config_read(const struct section *section, struct loop *loop, int *line,
+                         struct error *error);
+
+#endif
