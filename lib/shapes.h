@@ -21,7 +21,7 @@
 #define LOG_LEVEL_WORDS "error|warn|info|debug"
 #define IO_WORDS "in|in-error|out|out-error"
 
-extern const struct shape socket_options_shape;
+extern const struct shape socket_options_shape, set_socket_options_shape;
 extern const struct shape description_shape;
 extern const struct shape client_shape;
 extern const struct shape owner_shape;

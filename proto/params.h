@@ -37,6 +37,7 @@ bool params_has(const struct params *params, enum param_id id);
 const struct value *params_value(const struct params *params, enum param_id id);
 bool params_bool(const struct params *params, enum param_id id);
 int64_t params_int(const struct params *params, enum param_id id); /* INT, HANDLE */
+uint32_t params_interface(const struct params *params, enum param_id id);
 unsigned params_word(const struct params *params, enum param_id id);
 /* Negative when absent and without default: no limit. */
 double params_seconds(const struct params *params, enum param_id id);

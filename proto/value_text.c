@@ -18,16 +18,27 @@
 #include "proto/text.h"
 
 static const char *const type_names[] = {
-    [VALUE_BOOL] = "boolean",        [VALUE_INT] = "integer",
-    [VALUE_SECONDS] = "seconds",     [VALUE_STRING] = "string",
-    [VALUE_ENUM] = "word",           [VALUE_IPV6] = "ipv6",
-    [VALUE_DATA] = "data",           [VALUE_HANDLE] = "handle",
-    [VALUE_HANDLES] = "handles",     [VALUE_HOST] = "host",
-    [VALUE_PORT] = "port",           [VALUE_ADDRESS] = "address",
-    [VALUE_STRINGS] = "strings",     [VALUE_NAMES] = "words",
-    [VALUE_ENDPOINTS] = "endpoints", [VALUE_ID] = "id",
-    [VALUE_JSON] = "json",           [VALUE_OBJECT] = "object",
-    [VALUE_OBJECTS] = "objects",     [VALUE_INCLUDE] = "members",
+    [VALUE_BOOL] = "boolean",
+    [VALUE_INT] = "integer",
+    [VALUE_SECONDS] = "seconds",
+    [VALUE_STRING] = "string",
+    [VALUE_ENUM] = "word",
+    [VALUE_IPV6] = "ipv6",
+    [VALUE_DATA] = "data",
+    [VALUE_HANDLE] = "handle",
+    [VALUE_HANDLES] = "handles",
+    [VALUE_HOST] = "host",
+    [VALUE_PORT] = "port",
+    [VALUE_ADDRESS] = "address",
+    [VALUE_INTERFACE] = "interface",
+    [VALUE_STRINGS] = "strings",
+    [VALUE_NAMES] = "words",
+    [VALUE_ENDPOINTS] = "endpoints",
+    [VALUE_ID] = "id",
+    [VALUE_JSON] = "json",
+    [VALUE_OBJECT] = "object",
+    [VALUE_OBJECTS] = "objects",
+    [VALUE_INCLUDE] = "members",
 };
 
 const char *value_type_name(enum value_type type) { return type_names[type]; }
@@ -83,6 +94,7 @@ static const char *const plain_descriptions[VALUE_INCLUDE + 1] = {
     [VALUE_PORT] = "a port: an integer from 0 to 65535 or the name of a service",
     [VALUE_ADDRESS] =
         "an address: IPv4 or IPv6 text, 32-bit integer, or {\"ipv6\", \"scope-id\"}",
+    [VALUE_INTERFACE] = "an interface: its number or its name",
     [VALUE_ID] = "a string or a number",
     [VALUE_JSON] = "any JSON value",
 };
@@ -255,6 +267,7 @@ static json_t *(*const from_text[])(const char *text) = {
     [VALUE_HOST] = braces_or_string,
     [VALUE_PORT] = number_or_string,
     [VALUE_ADDRESS] = braces_or_string,
+    [VALUE_INTERFACE] = number_or_string,
     [VALUE_STRINGS] = strings_from_text,
     [VALUE_NAMES] = strings_from_text,
     [VALUE_ENDPOINTS] = endpoints_from_text,
