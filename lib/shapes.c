@@ -38,9 +38,19 @@ static const struct field options_fields[] = {
     MEMBER(sockd_socket_options, tos, "tos", INT),
     MEMBER(sockd_socket_options, ttl, "ttl", INT),
     MEMBER(sockd_socket_options, ipv6_only, "ipv6-only", FLAG),
+    MEMBER(sockd_socket_options, multicast_ttl, "multicast-ttl", INT),
+    MEMBER(sockd_socket_options, multicast_loop, "multicast-loop", FLAG),
+    MEMBER(sockd_socket_options, multicast_interface, "multicast-interface", LONG),
+    /* What is done once and not answered; they stand last. */
+    MEMBER(sockd_socket_options, multicast_join, "multicast-join", TEXTS),
+    MEMBER(sockd_socket_options, multicast_leave, "multicast-leave", TEXTS),
 };
+enum { N_DONE_ONCE = 2 };
 const struct shape socket_options_shape = {sizeof(options_preset), options_fields,
-                                           N(options_fields), &options_preset};
+                                           N(options_fields) - N_DONE_ONCE,
+                                           &options_preset};
+const struct shape set_socket_options_shape = {sizeof(options_preset), options_fields,
+                                               N(options_fields), &options_preset};
 
 /* ---- Descriptions ---- */
 

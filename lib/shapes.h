@@ -25,7 +25,7 @@
 #define VERIFY_WORDS "false|request|optional|required"
 #define CRL_CHECK_WORDS "false|leaf|chain"
 
-extern const struct shape socket_options_shape;
+extern const struct shape socket_options_shape, set_socket_options_shape;
 extern const struct shape description_shape;
 extern const struct shape client_shape;
 extern const struct shape owner_shape;

@@ -346,6 +346,11 @@ struct sockd_socket_options {
     int tcp_notsent_lowat;
     int priority, tos, ttl;
     int ipv6_only; /* flag */
+    int multicast_ttl;
+    int multicast_loop;          /* flag */
+    int64_t multicast_interface; /* its number, if_nametoindex(3) */
+    /* Only where options are set: groups, "239.1.2.3%eth0", the lists ended by NULL. */
+    const char *const *multicast_join, *const *multicast_leave;
 };
 #define SOCKD_SOCKET_OPTIONS_INIT                                                        \
     {                                                                                    \
@@ -360,7 +365,8 @@ struct sockd_socket_options {
         .tcp_user_timeout = SOCKD_UNSET, .tcp_cork = SOCKD_UNSET,                        \
         .tcp_quickack = SOCKD_UNSET, .tcp_notsent_lowat = SOCKD_UNSET,                   \
         .priority = SOCKD_UNSET, .tos = SOCKD_UNSET, .ttl = SOCKD_UNSET,                 \
-        .ipv6_only = SOCKD_UNSET                                                         \
+        .ipv6_only = SOCKD_UNSET, .multicast_ttl = SOCKD_UNSET,                          \
+        .multicast_loop = SOCKD_UNSET, .multicast_interface = SOCKD_UNSET                \
     }
 
 struct sockd_owner {

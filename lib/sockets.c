@@ -138,8 +138,8 @@ int sockd_set_socket_options(struct sockd *connection, int64_t socket,
     request_begin(&request, connection, "set-socket-options", timeout, error);
     request_socket(&request, socket);
     answer_check(&request, now, &socket_options_shape, "now");
-    if (options_copy(&own, &socket_options_shape, options, &request, "options"))
-        options_write(&request, &socket_options_shape, &own);
+    if (options_copy(&own, &set_socket_options_shape, options, &request, "options"))
+        options_write(&request, &set_socket_options_shape, &own);
     return request_fill(&request, &socket_options_shape, now);
 }
 

@@ -80,7 +80,9 @@ static const struct {
     {"ipv6-address",
      "{\"type\":\"object\",\"required\":[\"ipv6\"],\"additionalProperties\":false,"
      "\"properties\":{\"ipv6\":{\"type\":\"string\"},"
-     "\"scope-id\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295}}}"},
+     "\"scope-id\":{\"$ref\":\"#/components/schemas/interface-id\"}}}"},
+    {"interface-id", "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0,"
+                     "\"maximum\":4294967295},{\"type\":\"string\"}]}"},
     {"address",
      "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295},"
      "{\"$ref\":\"#/components/schemas/ipv6-address\"},{\"type\":\"string\"}]}"},
@@ -100,9 +102,15 @@ static const struct {
 /* Types whose schema is fixed: the name of a component, or a plain type of JSON schema.
  */
 static const char *const component_of[VALUE_INCLUDE + 1] = {
-    [VALUE_HANDLE] = "handle",       [VALUE_HOST] = "host",   [VALUE_PORT] = "port",
-    [VALUE_ADDRESS] = "address",     [VALUE_IPV6] = "ipv6",   [VALUE_ID] = "id",
-    [VALUE_REFERENCE] = "reference", [VALUE_PAIRS] = "pairs",
+    [VALUE_HANDLE] = "handle",
+    [VALUE_HOST] = "host",
+    [VALUE_PORT] = "port",
+    [VALUE_ADDRESS] = "address",
+    [VALUE_IPV6] = "ipv6",
+    [VALUE_ID] = "id",
+    [VALUE_REFERENCE] = "reference",
+    [VALUE_PAIRS] = "pairs",
+    [VALUE_INTERFACE] = "interface-id",
 };
 static const char *const plain_type_of[VALUE_INCLUDE + 1] = {
     [VALUE_BOOL] = "boolean",

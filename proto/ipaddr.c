@@ -83,8 +83,7 @@ static bool parse_ipv4(struct value_ip *ip, const char *text, size_t size)
     return true;
 }
 
-/* The part behind %: the number or the name of an interface. */
-static bool parse_scope(const char *text, size_t size, uint32_t *scope_id)
+bool ipaddr_parse_scope(const char *text, size_t size, uint32_t *scope_id)
 {
     char name[IF_NAMESIZE];
     uint64_t number = 0;
@@ -121,7 +120,7 @@ static bool parse_ipv6(struct value_ip *ip, const char *text, size_t size)
     copy[length] = 0;
     if (inet_pton(AF_INET6, copy, &address) != 1)
         return false;
-    if (percent && !parse_scope(percent + 1, size - length - 1, &scope_id))
+    if (percent && !ipaddr_parse_scope(percent + 1, size - length - 1, &scope_id))
         return false;
     ip->is_ipv6 = true;
     memcpy(ip->bytes, &address, sizeof(ip->bytes));

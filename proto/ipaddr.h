@@ -21,6 +21,8 @@ bool ipaddr_parse(struct value_ip *ip, const char *text, size_t size);
 /* An address with a port: "127.0.0.1:53", "[::1%eth0]:53", or without: *port is -1 then.
  */
 bool ipaddr_parse_endpoint(struct value_ip *ip, int *port, const char *text, size_t size);
+/* The part behind %: the number or the name of an interface, which must exist then. */
+bool ipaddr_parse_scope(const char *text, size_t size, uint32_t *scope_id);
 bool ipaddr_is_dotted(const char *text, size_t size);
 void ipaddr_from_integer(struct value_ip *ip, uint32_t number);
 uint32_t ipaddr_to_integer(const struct value_ip *ip); /* IPv4 only */

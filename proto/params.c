@@ -183,6 +183,11 @@ int64_t params_int(const struct params *params, enum param_id id)
     return typed(params, id, VALUE_INT, VALUE_HANDLE)->integer;
 }
 
+uint32_t params_interface(const struct params *params, enum param_id id)
+{
+    return (uint32_t)typed(params, id, VALUE_INTERFACE, VALUE_INTERFACE)->integer;
+}
+
 unsigned params_word(const struct params *params, enum param_id id)
 {
     const struct value *value = params_value(params, id);

@@ -39,6 +39,7 @@ bool params_bool(const struct params *params, enum param_id id);
 int64_t params_int(const struct params *params, enum param_id id);   /* INT, HANDLE */
 unsigned params_word(const struct params *params, enum param_id id); /* ENUM, SWITCH,
                                                                         IPV6 */
+uint32_t params_interface(const struct params *params, enum param_id id);
 /* Negative when absent and without default: no limit. */
 double params_seconds(const struct params *params, enum param_id id);
 struct value_text params_text(const struct params *params,

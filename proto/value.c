@@ -262,24 +262,32 @@ static bool check_references(struct value *value, const struct param_row *row,
     return true;
 }
 
+/* The number of an interface, or the name of one that exists. */
+static bool read_interface(json_t *json, uint32_t *number)
+{
+    int64_t integer;
+
+    if (json_is_string(json))
+        return ipaddr_parse_scope(json_string_value(json), json_string_length(json),
+                                  number);
+    if (!read_integer(json, &integer) || integer < 0 || integer > UINT32_MAX)
+        return false;
+    *number = (uint32_t)integer;
+    return true;
+}
+
 /* {"ipv6": TEXT, "scope-id": N}, and nothing else in it. */
 static bool read_ipv6_object(json_t *json, struct value_ip *ip)
 {
     json_t *text = json_object_get(json, "ipv6"),
            *scope = json_object_get(json, "scope-id");
-    int64_t scope_id;
 
     if (json_object_size(json) != (size_t)(scope ? 2 : 1) || !json_is_string(text))
         return false;
     if (!ipaddr_parse(ip, json_string_value(text), json_string_length(text)) ||
         !ip->is_ipv6)
         return false;
-    if (!scope || json_is_null(scope))
-        return true;
-    if (!read_integer(scope, &scope_id) || scope_id < 0 || scope_id > UINT32_MAX)
-        return false;
-    ip->scope_id = (uint32_t)scope_id;
-    return true;
+    return !scope || json_is_null(scope) || read_interface(scope, &ip->scope_id);
 }
 
 /* An IP address object: an integer or an object. */
@@ -355,6 +363,18 @@ static bool check_port(struct value *value, const struct param_row *row, json_t 
     if (number < 0 || number > UINT16_MAX)
         return wrong(row, error);
     value->port.number = (int)number;
+    return true;
+}
+
+static bool check_interface(struct value *value, const struct param_row *row,
+                            json_t *json, struct arena *arena, struct error *error)
+{
+    uint32_t number;
+
+    (void)arena;
+    if (!read_interface(json, &number))
+        return wrong(row, error);
+    value->integer = number;
     return true;
 }
 
@@ -512,7 +532,7 @@ static value_check_function *const checks[] = {
     [VALUE_STRINGS] = check_strings,     [VALUE_NAMES] = check_strings,
     [VALUE_ENDPOINTS] = check_endpoints, [VALUE_ID] = check_id,
     [VALUE_JSON] = check_json,           [VALUE_OBJECT] = check_objects,
-    [VALUE_OBJECTS] = check_objects,
+    [VALUE_INTERFACE] = check_interface, [VALUE_OBJECTS] = check_objects,
 };
 
 bool value_check(struct value *value, const struct param_row *row, json_t *json,
@@ -528,9 +548,9 @@ bool value_check(struct value *value, const struct param_row *row, json_t *json,
 bool value_is_plain(const struct value *value)
 {
     static const bool is_plain[VALUE_INCLUDE + 1] = {
-        [VALUE_BOOL] = true,   [VALUE_INT] = true,    [VALUE_SECONDS] = true,
-        [VALUE_ENUM] = true,   [VALUE_SWITCH] = true, [VALUE_IPV6] = true,
-        [VALUE_HANDLE] = true,
+        [VALUE_BOOL] = true,   [VALUE_INT] = true,       [VALUE_SECONDS] = true,
+        [VALUE_ENUM] = true,   [VALUE_SWITCH] = true,    [VALUE_IPV6] = true,
+        [VALUE_HANDLE] = true, [VALUE_INTERFACE] = true,
     };
 
     if (value->type == VALUE_HANDLES)

@@ -41,8 +41,9 @@ enum value_type {
     VALUE_HOST,    /* name, dotted or colon form, 32-bit integer, {"ipv6", "scope-id"} */
     VALUE_PORT,    /* 0..65535 or a service name */
     VALUE_ADDRESS, /* IP address object, or its text form */
-    VALUE_STRINGS, /* list of strings; a single string is a list of one */
-    VALUE_NAMES,   /* as STRINGS, each one of the words of `spec` */
+    VALUE_INTERFACE, /* number of a network interface, or its name; 0: none */
+    VALUE_STRINGS,   /* list of strings; a single string is a list of one */
+    VALUE_NAMES,     /* as STRINGS, each one of the words of `spec` */
     VALUE_ENDPOINTS, /* list of addresses, each with a port or without; one by itself is a
                         list of one */
     VALUE_ID,        /* id of a request: string or number */
@@ -91,7 +92,7 @@ struct value {
     enum value_type type;
     union {
         bool boolean;
-        int64_t integer; /* INT, HANDLE, and 32-bit addresses */
+        int64_t integer; /* INT, HANDLE, INTERFACE */
         double seconds;
         unsigned word;          /* ENUM, SWITCH: index into the words of spec; IPV6: enum
                                    value_ipv6 */

@@ -30,7 +30,7 @@ static const char *const type_names[] = {
     [VALUE_OBJECTS] = "objects",     [VALUE_INCLUDE] = "members",
     [VALUE_SWITCH] = "switch",       [VALUE_FILE] = "file",
     [VALUE_REFERENCE] = "reference", [VALUE_REFERENCES] = "references",
-    [VALUE_PAIRS] = "pairs",
+    [VALUE_PAIRS] = "pairs",         [VALUE_INTERFACE] = "interface",
 };
 
 const char *value_type_name(enum value_type type) { return type_names[type]; }
@@ -87,6 +87,7 @@ static const char *const plain_descriptions[VALUE_INCLUDE + 1] = {
     [VALUE_PORT] = "a port: an integer from 0 to 65535 or the name of a service",
     [VALUE_ADDRESS] =
         "an address: IPv4 or IPv6 text, 32-bit integer, or {\"ipv6\", \"scope-id\"}",
+    [VALUE_INTERFACE] = "an interface: its number or its name",
     [VALUE_ID] = "a string or a number",
     [VALUE_JSON] = "any JSON value",
 };
@@ -281,6 +282,7 @@ static json_t *(*const from_text[])(const char *text) = {
     [VALUE_HOST] = braces_or_string,
     [VALUE_PORT] = number_or_string,
     [VALUE_ADDRESS] = braces_or_string,
+    [VALUE_INTERFACE] = number_or_string,
     [VALUE_STRINGS] = strings_from_text,
     [VALUE_NAMES] = strings_from_text,
     [VALUE_ENDPOINTS] = endpoints_from_text,

@@ -9,6 +9,7 @@
 #include "tests/peer.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -93,8 +94,12 @@ static socklen_t parse_address(union address *address, const char *host, int por
         address->in.sin_port = htons((uint16_t)port);
         return sizeof(address->in);
     }
-    if (inet_pton(AF_INET6, host, &address->in6.sin6_addr) == 1) {
+    size_t length = strcspn(host, "%");
+    char bare[INET6_ADDRSTRLEN];
+    (void)snprintf(bare, sizeof(bare), "%.*s", (int)length, host);
+    if (inet_pton(AF_INET6, bare, &address->in6.sin6_addr) == 1) {
         address->in6.sin6_family = AF_INET6;
+        address->in6.sin6_scope_id = host[length] ? if_nametoindex(host + length + 1) : 0;
         address->in6.sin6_port = htons((uint16_t)port);
         return sizeof(address->in6);
     }

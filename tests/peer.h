@@ -5,7 +5,7 @@
  *
  * Ports are chosen by the kernel. Every wait has a deadline, every failure fails the test
  * for good, and every descriptor is closed after the test at the latest. Hosts are
- * numeric.
+ * numeric, with % and the name of an interface or without.
  *
  * Thread: the one that runs the test.
  */

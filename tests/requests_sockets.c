@@ -192,6 +192,10 @@ static int run_set_options(struct fake_call *call)
     options.priority = options.tos = 0;
     options.ttl = 64;
     options.ipv6_only = 1;
+    options.multicast_ttl = options.multicast_loop = 0;
+    options.multicast_interface = 3;
+    options.multicast_join = (const char *const[]){"239.1.2.3", "ff02::5%3", NULL};
+    options.multicast_leave = (const char *const[]){"239.1.2.4%lo", NULL};
     out.options = (struct sockd_socket_options)SOCKD_SOCKET_OPTIONS_INIT;
     return sockd_set_socket_options(call->connection, 7, &options, 1, &out.options,
                                     &call->error);

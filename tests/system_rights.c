@@ -73,6 +73,7 @@ static json_t *plausible(const struct param_row *row)
         return json_true();
     case VALUE_INT:
     case VALUE_PORT:
+    case VALUE_INTERFACE:
         return json_integer(row->min > 1 ? (json_int_t)row->min : 1);
     case VALUE_SECONDS:
         return json_real(1);

@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include <jansson.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,6 +278,21 @@ static void test_host(void)
             "{\"scope-id\":1}", "[\"localhost\"]", "true", "null");
 }
 
+static void test_interface(void)
+{
+    struct param_row row = row_of(VALUE_INTERFACE, 0, 0, NULL);
+
+    takes(&row, "0");
+    takes(&row, "4294967295");
+    CU_ASSERT_EQUAL(value.integer, 4294967295);
+    takes(&row, "\"lo\"");
+    CU_ASSERT_EQUAL(value.integer, if_nametoindex("lo"));
+    takes(&row, "\"7\"");
+    CU_ASSERT_EQUAL(value.integer, 7);
+    REFUSES(&row, "-1", "4294967296", "1.5", "\"\"", "\"nosuch0\"", "\"lo\\u0000\"",
+            "true", "[]", "\"4294967296\"");
+}
+
 static void test_port(void)
 {
     struct param_row row = row_of(VALUE_PORT, 0, 0, NULL);
@@ -429,6 +445,8 @@ static void test_text_others(void)
     gives(VALUE_PORT, "80", "80");
     gives(VALUE_PORT, "http", "\"http\"");
     gives(VALUE_ADDRESS, "127.1", "\"127.1\"");
+    gives(VALUE_INTERFACE, "2", "2");
+    gives(VALUE_INTERFACE, "lo", "\"lo\"");
     gives(VALUE_JSON, "{\"a\":1}", "{\"a\":1}");
     gives(VALUE_JSON, "127.0.0.1", "\"127.0.0.1\"");
     gives(VALUE_JSON, "null", "null");
@@ -489,6 +507,7 @@ static const struct unit_test tests[] = {
     {"data", test_data},
     {"handles", test_handles},
     {"hosts", test_host},
+    {"interfaces", test_interface},
     {"ports", test_port},
     {"addresses", test_address},
     {"lists of strings", test_strings},

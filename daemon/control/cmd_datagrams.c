@@ -121,8 +121,7 @@ static bool use_address(struct send *send, const struct sock *sock,
     send->to = *address;
     endpoint_set_port(&send->to, send->port);
     if (params_has(params, PARAM_SEND_TO_SCOPE_ID)) {
-        endpoint_set_scope(&send->to,
-                           (uint32_t)params_int(params, PARAM_SEND_TO_SCOPE_ID));
+        endpoint_set_scope(&send->to, params_interface(params, PARAM_SEND_TO_SCOPE_ID));
     }
     if (sock->is_ipv6) {
         endpoint_map(&send->to);

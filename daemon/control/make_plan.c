@@ -307,7 +307,7 @@ static bool read_internet(struct make_plan *plan, const struct params *params,
                      : caller->ipv6;
     if (params_has(params, PARAM_MAKE_SOCKET_SCOPE_ID)) {
         plan->has_scope = true;
-        plan->scope_id = (uint32_t)params_int(params, PARAM_MAKE_SOCKET_SCOPE_ID);
+        plan->scope_id = params_interface(params, PARAM_MAKE_SOCKET_SCOPE_ID);
     }
     (void)read_host(&plan->local, params, PARAM_MAKE_SOCKET_LOCAL_HOST);
     (void)read_host(&plan->remote, params, PARAM_MAKE_SOCKET_REMOTE_HOST);

@@ -6,6 +6,7 @@
  */
 #include <config.h>
 #include "daemon/control/options_write.h"
+#include "daemon/net/datagram.h"
 #include "daemon/net/options.h"
 #include "daemon/net/sock.h"
 #include "proto/table.h"
@@ -34,6 +35,8 @@ static const enum result_id fields[OPTION_COUNT] = {
     [OPTION_TOS] = FIELD_OPTIONS_TOS,
     [OPTION_TTL] = FIELD_OPTIONS_TTL,
     [OPTION_IPV6_ONLY] = FIELD_OPTIONS_IPV6_ONLY,
+    [OPTION_MULTICAST_TTL] = FIELD_OPTIONS_MULTICAST_TTL,
+    [OPTION_MULTICAST_LOOP] = FIELD_OPTIONS_MULTICAST_LOOP,
 };
 
 void options_write(struct writer *writer, const struct sock *sock)
@@ -55,5 +58,9 @@ void options_write(struct writer *writer, const struct sock *sock)
         } else {
             writer_result_int(writer, fields[i], value);
         }
+    }
+    if (kind == OPTION_KIND_UDP) {
+        writer_result_int(writer, FIELD_OPTIONS_MULTICAST_INTERFACE,
+                          datagram_multicast_interface(sock));
     }
 }

@@ -17,6 +17,7 @@
 #include "daemon/base/check.h"
 #include "daemon/base/counters.h"
 #include "daemon/net/endpoint.h"
+#include "daemon/net/multicast.h"
 
 /* Seconds until a send to a full Unix socket is tried again: no event of the sender tells
  * when the receiver has taken one. */
@@ -27,6 +28,7 @@ struct datagram {
     struct filename file;
     struct timer retry;
     bool has_destination;
+    uint32_t multicast_interface; /* as it was set: the system does not tell it of IPv4 */
 };
 
 static void datagram_fini(struct sock *sock)
@@ -43,6 +45,36 @@ const struct sock_kind datagram_kind = {
     .name = "datagram socket",
     .fini = datagram_fini,
 };
+
+/* ---- Errors that come back ---- */
+
+/* Without this the system keeps to itself what might pass, such as a host that can't be
+ * reached. Where there is no such option the others are told all the same. */
+static void want_errors(int fd, sa_family_t family)
+{
+    int on = 1;
+
+    if (family != AF_UNIX) {
+        (void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
+    }
+    if (family == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
+    }
+}
+
+/* The system keeps each of them together with what was sent; the error is told, and the
+ * rest is of no use. */
+static void drop_errors(const struct sock *sock)
+{
+    struct msghdr message = {0};
+
+    if (sock->family == SOCK_FAMILY_INTERNET && sock->as.datagram->has_destination) {
+        while (recvmsg(sock->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
+        }
+    }
+}
+
+/* ---- Opening ---- */
 
 /* Negative errno with *action, or 0. */
 static int bind_and_connect(int fd, const struct datagram_plan *plan,
@@ -72,6 +104,7 @@ static int bind_and_connect(int fd, const struct datagram_plan *plan,
         return status;
     }
     *action = "connect";
+    want_errors(fd, plan->remote.ss_family);
     return filename_connect(fd, &plan->remote, &plan->who);
 }
 
@@ -115,6 +148,37 @@ bool datagram_open(struct sock *sock, const struct datagram_plan *plan,
 bool datagram_has_destination(const struct sock *sock)
 {
     return sock->as.datagram->has_destination;
+}
+
+/* ---- Groups ---- */
+
+uint32_t datagram_multicast_interface(const struct sock *sock)
+{
+    return sock->as.datagram->multicast_interface;
+}
+
+int datagram_set_multicast_interface(struct sock *sock, uint32_t interface)
+{
+    int status = multicast_set_interface(sock->fd, sock->is_ipv6, interface);
+
+    if (status == 0) {
+        sock->as.datagram->multicast_interface = interface;
+    }
+    return status;
+}
+
+int datagram_multicast(struct sock *sock, const struct multicast_group *group,
+                       bool is_join)
+{
+    struct multicast_group own = *group;
+
+    if (own.address.ss_family == AF_INET6 && !sock->is_ipv6) {
+        return -EAFNOSUPPORT;
+    }
+    if (own.interface == 0) {
+        own.interface = sock->as.datagram->multicast_interface;
+    }
+    return is_join ? multicast_join(sock->fd, &own) : multicast_leave(sock->fd, &own);
 }
 
 /* ---- Send ---- */
@@ -165,6 +229,7 @@ enum op_result datagram_send(struct sock *sock, const void *bytes, size_t size,
         return no_room(sock);
     }
     if (n < 0) {
+        drop_errors(sock);
         error_set_errno(error, (int)-n, "send");
         return OP_FAILED;
     }
@@ -200,6 +265,7 @@ enum op_result datagram_receive(struct sock *sock, void *bytes, size_t size, boo
     }
     if (n < 0) {
         error_set_errno(error, errno, "receive");
+        drop_errors(sock);
         return OP_FAILED;
     }
     received->size = (size_t)n;

@@ -36,6 +36,16 @@ extern const struct sock_kind datagram_kind;
 bool datagram_open(struct sock *sock, const struct datagram_plan *plan,
                    struct error *error);
 
+struct multicast_group;
+
+/* The interface that datagrams to groups leave by; 0: the routes tell. */
+uint32_t datagram_multicast_interface(const struct sock *sock);
+/* 0, or negative errno. */
+int datagram_set_multicast_interface(struct sock *sock, uint32_t interface);
+/* Joins or leaves a group, by that interface unless the group names one. */
+int datagram_multicast(struct sock *sock, const struct multicast_group *group,
+                       bool is_join);
+
 /* Has it a default destination? */
 bool datagram_has_destination(const struct sock *sock);
 

@@ -72,6 +72,10 @@ static const struct option_row rows[OPTION_COUNT] = {
                     IPV6_UNICAST_HOPS},
     [OPTION_IPV6_ONLY] = {"ipv6-only", TYPE_BOOL, ALL_INTERNET, IPPROTO_IPV6, IPV6_V6ONLY,
                           0, 0, true},
+    [OPTION_MULTICAST_TTL] = {"multicast-ttl", TYPE_INT, OPTION_KIND_UDP, IPPROTO_IP,
+                              IP_MULTICAST_TTL, IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+    [OPTION_MULTICAST_LOOP] = {"multicast-loop", TYPE_BOOL, OPTION_KIND_UDP, IPPROTO_IP,
+                               IP_MULTICAST_LOOP, IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
 };
 
 static const struct option_row *row_of(enum option_id id)
