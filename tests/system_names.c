@@ -351,6 +351,30 @@ static const char *printed(const json_t *made)
                      "printed");
 }
 
+static bool has_no_sockets(void *context)
+{
+    (void)context;
+    return wire_int(wire_call(name_rig.wire, "statistics", NULL), "sockets") == 0;
+}
+
+/* The name of its listener is found when nobody wants the tunnel any more. */
+static void test_late_tunnel(void)
+{
+    rig_start();
+    struct nameserver_rule *rule = nameserver_add(name_rig.server, "late.test", RR_A);
+    nameserver_record(rule, 'a', "late.test", RR_A, 60, "127.0.0.1");
+    nameserver_trick(rule, TRICK_HOLD);
+    wire_refused(name_rig.wire, "timeout", "make-tunnel", "{s:{s:s}, s:{s:s, s:i}, s:f}",
+                 "listen", "local-host", "late.test", "connect", "remote-host",
+                 "127.0.0.1", "remote-port", 9, "timeout", 0.05);
+    nameserver_await(name_rig.server, "late.test", 1);
+    nameserver_release(name_rig.server);
+    harness_await(has_no_sockets, NULL, "the end of a listener");
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(
+                        wire_call(name_rig.wire, "list-tunnels", NULL), "tunnels")),
+                    0);
+}
+
 static void expect_printed(const json_t *made, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void expect_printed(const json_t *made, const char *format, ...)
@@ -421,6 +445,7 @@ static const struct unit_test tests[] = {
     {"names that stay at home", test_at_home},
     {"names of addresses", test_reverse},
     {"make-socket and send-to look up alike", test_sockets},
+    {"a tunnel comes too late", test_late_tunnel},
     {"sockets are printed", test_printed},
 };
 

@@ -376,6 +376,28 @@ static void test_refused(void)
 
 /* Whoever made a socket dies, and its socket with it, wherever that is; the other one
  * follows. */
+/* A socket that is relayed far from its home is no prey of the next who wants it. */
+static void test_refused_far(void)
+{
+    struct leg first, second;
+
+    start(3);
+    make_far_pair(&first, &second, false);
+    struct leg third = make_leg(wire, false);
+    CU_ASSERT_EQUAL(third.sock % 64, first.sock % 64);
+    join(&first, &second);
+    wire_refused(wire, "busy", "relay", "{s:I, s:I}", "first", third.sock, "second",
+                 second.sock);
+    peer_print(first.peer, "still there");
+    peer_expect_text(second.peer, "still there");
+    /* Nor is the one that nobody took. */
+    peer_print(third.peer, "as ever");
+    CU_ASSERT_STRING_EQUAL(wire_text(wire_call(wire, "read", "{s:I, s:i}", "socket",
+                                               third.sock, "exactly", 7),
+                                     "data"),
+                           "as ever");
+}
+
 static void test_client_dies(void)
 {
     for (unsigned i = 0; i < 2; i++) {
@@ -439,6 +461,7 @@ static const struct unit_test tests[] = {
     {"an interrupt gives both sockets back", test_interrupt},
     {"closing one closes the other", test_close},
     {"what is refused", test_refused},
+    {"a relay far from home is left alone", test_refused_far},
     {"a client dies", test_client_dies},
     {"the daemon stops", test_stop},
     {"pipes are not kept", test_descriptors},

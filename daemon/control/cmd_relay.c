@@ -24,6 +24,7 @@
 /* Owner: the request, in whose arena it lies, until the two are joined. */
 struct meeting {
     int64_t first, second;
+    int64_t guest;    /* the one of them that was sent to the other; 0: neither */
     unsigned worker;  /* of the one that stays */
     struct error why; /* the second may not travel */
 };
@@ -144,6 +145,16 @@ static void join(struct request *request, struct sock *first, struct sock *secon
     }
 }
 
+/* Nothing came of the meeting. Whoever has joined the guest meanwhile keeps it. */
+static void give_back(struct loop *loop, int64_t guest)
+{
+    const struct sock *sock = sock_find(loop, guest);
+
+    if (sock != NULL && sock->state == SOCK_STATE_OPEN) {
+        send_home(loop, guest);
+    }
+}
+
 /* Where both are now; the one that has travelled was sent before the request. */
 static void meet(struct request *request)
 {
@@ -153,8 +164,7 @@ static void meet(struct request *request)
     struct sock *second = first != NULL ? find(request, meeting->second, &error) : NULL;
 
     if (second == NULL) {
-        send_home(request_loop(request), meeting->first);
-        send_home(request_loop(request), meeting->second);
+        give_back(request_loop(request), meeting->guest);
         request_fail(request, &error);
         return;
     }
@@ -177,6 +187,7 @@ static void bring_first(struct request *request)
         return;
     }
     guest_send(first, meeting->worker);
+    meeting->guest = meeting->first;
     request_move(request, meeting->worker, meet);
 }
 
@@ -193,6 +204,7 @@ static void bring_second(struct request *request)
         request_fail(request, &error);
     } else if (guest_may_leave(second, &meeting->why)) {
         guest_send(second, there);
+        meeting->guest = meeting->second;
         request_move(request, there, meet);
     } else {
         meeting->worker = here;

@@ -287,9 +287,15 @@ static void finish(struct opening *opening, const struct error *error)
     tunnel->accepting.name = "make-tunnel";
     tunnel->accepting.advance = accept_some;
     tunnel->accepting.done = accepting_done;
+    sock_hold(sock);
     opening->opened(opening->arg, tunnel, NULL);
     free(opening);
-    sock_start(sock, &tunnel->accepting, OP_INPUT, -1);
+    if (sock_release(sock)) {
+        sock_start(sock, &tunnel->accepting, OP_INPUT, -1);
+    } else { /* nobody wants it any more */
+        handle_remove(loop_handles(loop_self()), tunnel->handle);
+        tunnel_unref(tunnel);
+    }
 }
 
 static void listen_at(struct opening *opening, const struct sockaddr_storage *address)
