@@ -293,6 +293,23 @@ static void test_closed_from_all_sides(void)
     }
 }
 
+/* Somebody who has said all is gone for good; the target says nothing that would tell. */
+static void test_reset_after_end(void)
+{
+    int front, back;
+
+    tunnel_rig_start(1);
+    struct rig_tunnel tunnel = rig_tunnel(tunnel_rig.wire, NULL);
+    rig_pair(&tunnel, &front, &back);
+    peer_print(front, "all");
+    peer_shut_output(front);
+    peer_expect_text(back, "all");
+    peer_expect_end(back);
+    peer_abort(front);
+    rig_await_value(tunnel.handle, "connections", 0);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "cut"), 1);
+}
+
 static void test_stop(void)
 {
     int front, back;
@@ -398,6 +415,7 @@ static const struct unit_test tests[] = {
     {"a tunnel is closed", test_close},
     {"the client ends", test_client_ends},
     {"a tunnel and its connections are closed at once", test_closed_from_all_sides},
+    {"a reset after the end", test_reset_after_end},
     {"the daemon stops", test_stop},
     {"rights", test_rights},
     {"what is refused", test_refused},
