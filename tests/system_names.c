@@ -145,6 +145,18 @@ static void test_kept(void)
 
 /* ---- The file of hosts, the C library ---- */
 
+/* What name servers leave unanswered is looked up elsewhere, at the limit, too. */
+static void test_at_the_limit(void)
+{
+    rig_start_with("--lookups-per-user", "1");
+    rig_write_hosts("192.0.2.7 silent.test\n");
+    nameserver_trick(nameserver_add(name_rig.server, "silent.test", 0), TRICK_SILENT);
+    const json_t *result = wire_call(name_rig.wire, "lookup-hostname", "{s:s, s:f}",
+                                     "host", "silent.test", "timeout", 2.0);
+
+    CU_ASSERT_STRING_EQUAL(wire_text(result, "value"), "192.0.2.7");
+}
+
 static bool finds_new_host(void *context)
 {
     (void)context;
@@ -441,6 +453,7 @@ static const struct unit_test tests[] = {
     {"one family does not wait for the other for long", test_half_an_answer},
     {"what was found is kept, for everybody", test_kept},
     {"the file of hosts comes second", test_hosts},
+    {"silent name servers at the limit of look-ups", test_at_the_limit},
     {"the C library comes last", test_clib},
     {"names that stay at home", test_at_home},
     {"names of addresses", test_reverse},
