@@ -369,7 +369,7 @@ static bool has_no_sockets(void *context)
     return wire_int(wire_call(name_rig.wire, "statistics", NULL), "sockets") == 0;
 }
 
-/* The name of its listener is found when nobody wants the tunnel any more. */
+/* A tunnel that is given up while its listener has no address yet ends at once. */
 static void test_late_tunnel(void)
 {
     rig_start();
@@ -380,8 +380,8 @@ static void test_late_tunnel(void)
                  "listen", "local-host", "late.test", "connect", "remote-host",
                  "127.0.0.1", "remote-port", 9, "timeout", 0.05);
     nameserver_await(name_rig.server, "late.test", 1);
-    nameserver_release(name_rig.server);
     harness_await(has_no_sockets, NULL, "the end of a listener");
+    nameserver_release(name_rig.server);
     CU_ASSERT_EQUAL(json_array_size(json_object_get(
                         wire_call(name_rig.wire, "list-tunnels", NULL), "tunnels")),
                     0);
