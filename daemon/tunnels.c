@@ -123,7 +123,7 @@ static void ordered(struct message *message, struct loop *loop)
     struct order *order = (struct order *)message;
 
     (void)loop;
-    tunnel_open(&order->plan, opened, order);
+    tunnel_open(&order->plan, NULL, opened, order);
 }
 
 void tunnels_start(const struct config *config, void (*done)(const char *why))

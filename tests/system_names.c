@@ -145,6 +145,18 @@ static void test_kept(void)
 
 /* ---- The file of hosts, the C library ---- */
 
+/* What name servers leave unanswered is looked up elsewhere, at the limit, too. */
+static void test_at_the_limit(void)
+{
+    rig_start_with("--lookups-per-user", "1");
+    rig_write_hosts("192.0.2.7 silent.test\n");
+    nameserver_trick(nameserver_add(name_rig.server, "silent.test", 0), TRICK_SILENT);
+    const json_t *result = wire_call(name_rig.wire, "lookup-hostname", "{s:s, s:f}",
+                                     "host", "silent.test", "timeout", 2.0);
+
+    CU_ASSERT_STRING_EQUAL(wire_text(result, "value"), "192.0.2.7");
+}
+
 static bool finds_new_host(void *context)
 {
     (void)context;
@@ -357,7 +369,7 @@ static bool has_no_sockets(void *context)
     return wire_int(wire_call(name_rig.wire, "statistics", NULL), "sockets") == 0;
 }
 
-/* The name of its listener is found when nobody wants the tunnel any more. */
+/* A tunnel that is given up while its listener has no address yet ends at once. */
 static void test_late_tunnel(void)
 {
     rig_start();
@@ -368,8 +380,8 @@ static void test_late_tunnel(void)
                  "listen", "local-host", "late.test", "connect", "remote-host",
                  "127.0.0.1", "remote-port", 9, "timeout", 0.05);
     nameserver_await(name_rig.server, "late.test", 1);
-    nameserver_release(name_rig.server);
     harness_await(has_no_sockets, NULL, "the end of a listener");
+    nameserver_release(name_rig.server);
     CU_ASSERT_EQUAL(json_array_size(json_object_get(
                         wire_call(name_rig.wire, "list-tunnels", NULL), "tunnels")),
                     0);
@@ -441,6 +453,7 @@ static const struct unit_test tests[] = {
     {"one family does not wait for the other for long", test_half_an_answer},
     {"what was found is kept, for everybody", test_kept},
     {"the file of hosts comes second", test_hosts},
+    {"silent name servers at the limit of look-ups", test_at_the_limit},
     {"the C library comes last", test_clib},
     {"names that stay at home", test_at_home},
     {"names of addresses", test_reverse},

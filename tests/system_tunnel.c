@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -243,6 +244,72 @@ static void test_client_ends(void)
     rig_await_sockets(0);
 }
 
+/* A batch of notifications that closes what the tunnel has accepted. */
+static json_t *close_fronts(const struct rig_tunnel *tunnel)
+{
+    json_t *batch = json_array(), *item;
+    json_t *list = wire_call(tunnel_rig.wire, "list-sockets", "{s:i}", "limit", 1000);
+    size_t i;
+
+    json_array_foreach(json_object_get(list, "sockets"), i, item)
+    {
+        if (wire_int(item, "socket") != tunnel->listener &&
+            json_integer_value(json_object_get(item, "local-port")) == tunnel->port) {
+            json_array_append_new(batch,
+                                  json_pack("{s:s, s:s, s:{s:I, s:b}}", "jsonrpc", "2.0",
+                                            "method", "close", "params", "socket",
+                                            wire_int(item, "socket"), "abort", 1));
+        }
+    }
+    return batch;
+}
+
+/* Its connections are closed one by one while the tunnel itself is cut. */
+static void test_closed_from_all_sides(void)
+{
+    enum { ROUNDS = 20, PAIRS = 30 };
+    int fronts[PAIRS], backs[PAIRS];
+
+    tunnel_rig_start(3);
+    struct wire *other = wire_open(tunnel_rig.harness);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct rig_tunnel tunnel = rig_tunnel(tunnel_rig.wire, NULL);
+        for (unsigned i = 0; i < PAIRS; i++) {
+            rig_pair(&tunnel, &fronts[i], &backs[i]);
+        }
+        json_t *batch = close_fronts(&tunnel);
+        char *text = json_dumps(batch, JSON_COMPACT);
+        wire_send_line(other, text);
+        wire_call(tunnel_rig.wire, "close-tunnel", "{s:I, s:b}", "tunnel", tunnel.handle,
+                  "abort", 1);
+        free(text);
+        json_decref(batch);
+        rig_await_sockets(0);
+        for (unsigned n = 0; n < PAIRS; n++) {
+            peer_close(fronts[n]);
+            peer_close(backs[n]);
+        }
+        peer_close(tunnel.target);
+    }
+}
+
+/* Somebody who has said all is gone for good; the target says nothing that would tell. */
+static void test_reset_after_end(void)
+{
+    int front, back;
+
+    tunnel_rig_start(1);
+    struct rig_tunnel tunnel = rig_tunnel(tunnel_rig.wire, NULL);
+    rig_pair(&tunnel, &front, &back);
+    peer_print(front, "all");
+    peer_shut_output(front);
+    peer_expect_text(back, "all");
+    peer_expect_end(back);
+    peer_abort(front);
+    rig_await_value(tunnel.handle, "connections", 0);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "cut"), 1);
+}
+
 static void test_stop(void)
 {
     int front, back;
@@ -347,6 +414,8 @@ static const struct unit_test tests[] = {
     {"a client leaves before there is a target", test_client_leaves_early},
     {"a tunnel is closed", test_close},
     {"the client ends", test_client_ends},
+    {"a tunnel and its connections are closed at once", test_closed_from_all_sides},
+    {"a reset after the end", test_reset_after_end},
     {"the daemon stops", test_stop},
     {"rights", test_rights},
     {"what is refused", test_refused},

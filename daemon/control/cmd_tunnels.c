@@ -27,16 +27,21 @@
 /* Owner: itself, until the tunnel is open. */
 struct making {
     struct request *request; /* NULL: nobody wants it any more */
+    int64_t listener;        /* while its name is looked up */
     struct timer timer;
 };
 
 static void making_cancel(struct request *request, const struct error *why)
 {
     struct making *making = request_state(request);
+    struct sock *listener = sock_find(request_loop(request), making->listener);
 
     timer_stop(&making->timer);
     making->request = NULL;
     request_fail(request, why);
+    if (listener != NULL) {
+        sock_close(listener, true); /* and `making` ends with it */
+    }
 }
 
 static void making_ran_out(void *arg)
@@ -56,9 +61,7 @@ static void opened(void *arg, struct tunnel *tunnel, const struct error *error)
     timer_stop(&making->timer);
     free(making);
     if (request == NULL) {
-        if (tunnel != NULL) {
-            tunnel_close(tunnel, true);
-        }
+        CHECK(tunnel == NULL); /* the listener was closed */
         return;
     }
     if (error != NULL) {
@@ -95,7 +98,7 @@ static void make(struct request *request)
         timer_start(&making->timer, request_loop(request), timeout, making_ran_out,
                     making);
     }
-    tunnel_open(&plan, opened, making);
+    tunnel_open(&plan, &making->listener, opened, making);
 }
 
 void handle_make_tunnel(struct request *request)

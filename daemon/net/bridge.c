@@ -371,6 +371,16 @@ static void judge(struct bridge *bridge)
     }
 }
 
+/* Nothing is received any more from the side that this way leads to, and it may be that
+ * nothing is sent: then only this look shows that it has gone. */
+static bool has_gone(const struct bridge *bridge, const struct relay_way *way)
+{
+    const struct relay_way *back = &bridge->ways[way == bridge->ways];
+
+    return way->state == RELAY_OPEN && back->state == RELAY_OVER &&
+           stream_output_failed(side_of(way->to)->sock);
+}
+
 static enum op_result run_way(struct bridge *bridge, struct relay_way *way,
                               struct sock *sock)
 {
@@ -381,6 +391,8 @@ static enum op_result run_way(struct bridge *bridge, struct relay_way *way,
 
     if (relay_run(way)) {
         sock_run_later(sock);
+    } else if (has_gone(bridge, way)) {
+        relay_break(way);
     }
     if (way->n_moved != n_moved) {
         bridge->moved_ms = loop_now_ms(sock->loop);

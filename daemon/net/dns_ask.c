@@ -44,7 +44,9 @@ static void job_free(struct message *message)
 
     dns_search_stop(&job->search);
     suffixes_release(job->plan.suffixes);
-    quota_give(QUOTA_LOOKUPS, job->uid);
+    if (job->asks_servers) {
+        quota_give(QUOTA_LOOKUPS, job->uid);
+    }
     free(job);
 }
 
@@ -192,7 +194,9 @@ bool dns_ask_start(struct dns_ask *ask, const struct dns_ask_plan *plan,
     uint32_t limit;
 
     CHECK(ask->job == NULL && plan->search.how.n_servers == 0);
-    if (!quota_take(QUOTA_LOOKUPS, plan->uid)) {
+    /* The file alone is looked into at once. So whoever turns to it after the servers
+     * needs no second place while the first is on its way back. */
+    if (plan->asks_servers && !quota_take(QUOTA_LOOKUPS, plan->uid)) {
         const char *name = quota_refusal(QUOTA_LOOKUPS, &limit);
         return error_set_limit(error, name, limit);
     }

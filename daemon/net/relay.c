@@ -28,8 +28,7 @@ enum {
     SMALL_RUN = 4,
 };
 
-/* The receiver has failed: what is left stays where it is for whoever wants it. */
-static void break_way(struct relay_way *way)
+void relay_break(struct relay_way *way)
 {
     way->is_broken = true;
     way->state = RELAY_OVER;
@@ -57,7 +56,7 @@ static bool send_buffer(struct relay_way *way)
             return false;
         }
         if (result != TRANSPORT_OK) {
-            break_way(way);
+            relay_break(way);
             return false;
         }
         way->n_moved += n;
@@ -101,7 +100,7 @@ static bool pass_piece(struct relay_way *way)
     way->n_moved += n;
     buffer_add(&way->buffer, piece + n, size - n);
     if (result != TRANSPORT_OK && result != TRANSPORT_AGAIN) {
-        break_way(way);
+        relay_break(way);
     }
     return true;
 }
@@ -142,7 +141,7 @@ static bool send_pipe(struct relay_way *way)
             return false;
         }
         if (result != TRANSPORT_OK) {
-            break_way(way);
+            relay_break(way);
             return false;
         }
         if (n == 0) { /* not this way, then the other */

@@ -77,6 +77,10 @@ struct relay_way {
  */
 bool relay_run(struct relay_way *way);
 
+/* The receiver has failed: the way is over. What is left in it stays there for whoever
+ * wants it. */
+void relay_break(struct relay_way *way);
+
 /* Nothing is on its way from one end to the other. */
 bool relay_is_empty(const struct relay_way *way);
 

@@ -287,15 +287,9 @@ static void finish(struct opening *opening, const struct error *error)
     tunnel->accepting.name = "make-tunnel";
     tunnel->accepting.advance = accept_some;
     tunnel->accepting.done = accepting_done;
-    sock_hold(sock);
     opening->opened(opening->arg, tunnel, NULL);
     free(opening);
-    if (sock_release(sock)) {
-        sock_start(sock, &tunnel->accepting, OP_INPUT, -1);
-    } else { /* nobody wants it any more */
-        handle_remove(loop_handles(loop_self()), tunnel->handle);
-        tunnel_unref(tunnel);
-    }
+    sock_start(sock, &tunnel->accepting, OP_INPUT, -1);
 }
 
 static void listen_at(struct opening *opening, const struct sockaddr_storage *address)
@@ -363,7 +357,8 @@ static void look_up(struct opening *opening)
     resolve_start(&opening->resolve, &plan, -1, looked_up);
 }
 
-void tunnel_open(struct tunnel_plan *plan, tunnel_opened *opened, void *arg)
+void tunnel_open(struct tunnel_plan *plan, int64_t *listener, tunnel_opened *opened,
+                 void *arg)
 {
     struct tunnel *tunnel = MEM_NEW(struct tunnel);
     struct sock_spec spec = {
@@ -387,6 +382,9 @@ void tunnel_open(struct tunnel_plan *plan, tunnel_opened *opened, void *arg)
         opened(arg, NULL, &error);
         tunnel_unref(tunnel);
         return;
+    }
+    if (listener != NULL) {
+        *listener = tunnel->listener->handle;
     }
     struct opening *opening = MEM_NEW(struct opening);
     const struct dial_end *local = &tunnel->plan.listen.local;

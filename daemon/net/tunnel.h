@@ -93,12 +93,14 @@ struct tunnel {
     enum tunnel_rest rest; /* what becomes of connections when the listener ends */
 };
 
-/* `error` NULL: the tunnel is open. */
+/* `error` NULL: the tunnel is open, and is left so by the call. */
 typedef void tunnel_opened(void *arg, struct tunnel *tunnel, const struct error *error);
 
 /* Opens a tunnel in the running worker; takes what *plan points to. `opened` may run
- * before this returns; it does run, unless the thread ends. */
-void tunnel_open(struct tunnel_plan *plan, tunnel_opened *opened, void *arg);
+ * before this returns; it does run, unless the thread ends. `listener` (may be NULL) is
+ * set before that to a handle: closing that gives the opening up. */
+void tunnel_open(struct tunnel_plan *plan, int64_t *listener, tunnel_opened *opened,
+                 void *arg);
 /* NULL: there is none here. */
 struct tunnel *tunnel_find(struct loop *loop, int64_t handle);
 /* Is it the listener of a tunnel? Then nobody else may accept there. */

@@ -57,8 +57,9 @@ struct opening {
 /* Owner: the list of the worker. */
 struct link {
     struct link *next, **place;
-    struct tunnel *tunnel;   /* counted */
-    struct sock *front;      /* accepted */
+    struct tunnel *tunnel; /* counted */
+    struct sock *front;    /* accepted; once joined it may have gone */
+    int64_t front_handle;
     struct sock *back;       /* connected, or connecting; NULL: neither */
     struct opening *opening; /* NULL: joined */
 };
@@ -523,6 +524,7 @@ void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *ac
 
     link->tunnel = tunnel_ref(tunnel);
     link->front = front;
+    link->front_handle = front->handle;
     link->opening = opening;
     link->place = &links;
     link->next = links;
@@ -552,9 +554,13 @@ void tunnel_link_end_all(const struct tunnel *tunnel, bool is_abort)
             link = link->next;
             continue;
         }
-        /* It takes the link with it now or, joined, in this round. */
-        struct sock *front = link->front;
+        /* It takes the link with it now or, joined, in this round; then it may have been
+         * closed a moment ago. */
+        struct sock *front = sock_find(loop_self(), link->front_handle);
         link = link->next;
+        if (front == NULL) {
+            continue;
+        }
         if (is_abort) {
             stream_cut(front);
         }
