@@ -125,17 +125,18 @@ static bool read_ends(struct tunnel_plan *plan, const struct params *params,
 static bool read_tls(struct tunnel_plan *plan, const struct params *params,
                      const struct caller *caller, struct error *error)
 {
-    const struct value *server = params_value(params, PARAM_MAKE_TUNNEL_SERVER_CONTEXT),
-                       *client = params_value(params, PARAM_MAKE_TUNNEL_CLIENT_CONTEXT);
-
     if (params_has(params, PARAM_MAKE_TUNNEL_SERVER_CONTEXT)) {
-        plan->server = contexts_offer(server, caller, "server-context", error);
+        plan->server =
+            contexts_offer(params_value(params, PARAM_MAKE_TUNNEL_SERVER_CONTEXT), caller,
+                           "server-context", error);
         if (plan->server == NULL) {
             return false;
         }
     }
     if (params_has(params, PARAM_MAKE_TUNNEL_CLIENT_CONTEXT)) {
-        plan->client = contexts_find(&client->reference, caller, error);
+        plan->client = contexts_find(
+            &params_value(params, PARAM_MAKE_TUNNEL_CLIENT_CONTEXT)->reference, caller,
+            error);
         if (plan->client == NULL) {
             return false;
         }
@@ -153,11 +154,11 @@ static bool read_tls(struct tunnel_plan *plan, const struct params *params,
 static bool read_names(struct tunnel_plan *plan, const struct params *params,
                        struct error *error)
 {
-    const struct value *names = params_value(params, PARAM_MAKE_TUNNEL_CLIENT_NAMES);
-
     if (!params_has(params, PARAM_MAKE_TUNNEL_CLIENT_NAMES)) {
         return true;
     }
+    const struct value *names = params_value(params, PARAM_MAKE_TUNNEL_CLIENT_NAMES);
+
     if (plan->server == NULL) {
         return error_set_parameter(error, "client-names",
                                    "nothing without server-context");
