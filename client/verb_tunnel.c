@@ -17,6 +17,7 @@
 #include "client/run.h"
 #include "client/session.h"
 #include "client/stream_verbs.h"
+#include "client/tls_verbs.h"
 #include "proto/error.h"
 #include "proto/place.h"
 
@@ -27,6 +28,8 @@ static const struct param_row rows[] = {
     VERB_WORD("connect", VALUE_STRINGS, true,
               "where to connect to, in the same form; of several the first that takes "
               "the connection"),
+    VERB_OPTION("tls", VALUE_BOOL, NULL, "false",
+                "those who connect speak TLS; the options of it want this"),
 };
 
 /* The place as parameters of make-socket. New reference; NULL: *problem. */
@@ -71,11 +74,13 @@ static bool set_places(json_t *params, const json_t *words, struct problem *prob
 static int run_tunnel(struct context *context, struct args *args, struct problem *problem)
 {
     json_t *params = args->borrowed_params[0];
-    struct session *session = set_places(params, args->params, problem)
+    struct session *session = tls_verbs_take_options(args, false, problem) &&
+                                      set_places(params, args->params, problem)
                                   ? run_new_session(context, problem)
                                   : NULL;
-    json_t *made =
-        session ? session_call_json(session, "make-tunnel", params, problem) : NULL;
+    json_t *made = session && tls_verbs_listen(session, args, "server-context", problem)
+                       ? session_call_json(session, "make-tunnel", params, problem)
+                       : NULL;
 
     if (made) {
         stream_verbs_tell("listening at", "local", json_object_get(made, "listener"));
@@ -94,8 +99,10 @@ const struct verb verb_tunnel = {
                     "a terminal, a pipe or a socket, or until a signal comes; then its "
                     "connections end, too. A line on standard error tells where it "
                     "listens. For tunnels that stay write sections [tunnel NAME] into "
-                    "the configuration of the daemon, see sockd.conf(5).",
+                    "the configuration of the daemon, see sockd.conf(5).\n\n"
+                    "With --tls and --certificate those who connect have to speak TLS, "
+                    "as with serve; --client-context has TLS spoken to the target.",
                 VERB_ROWS(rows)},
-    .borrows = {"make-tunnel"},
+    .borrows = {"make-tunnel", "make-ssl-server-context"},
     .run = run_tunnel,
 };

@@ -203,6 +203,7 @@ static void set_limits(void)
         .nesting = number(CONFIG_NESTING),
         .batch_size = number(CONFIG_BATCH_SIZE),
         .requests_in_flight = number(CONFIG_REQUESTS_IN_FLIGHT),
+        .request_queue_size = number(CONFIG_REQUEST_QUEUE_SIZE),
         .connections = number(CONFIG_CONNECTIONS),
         .connections_per_user = number(CONFIG_CONNECTIONS_PER_USER),
         .sockets = number(CONFIG_SOCKETS),
