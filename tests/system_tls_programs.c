@@ -207,7 +207,7 @@ static void test_curl_notices_a_cut(void)
     }
     serve(tls_server_params(NULL));
     for (int is_cut = 0; is_cut < 2; is_cut++) {
-        struct program *program = curl("");
+        struct program *program = curl("--no-buffer");
         (void)take_request();
         pair_write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwords");
         program_await(program, "words");
