@@ -252,9 +252,25 @@ const char *program_output(struct program *program)
     return program->output != NULL ? program->output : "";
 }
 
+static unsigned count(const char *whole, const char *text)
+{
+    unsigned n = 0;
+
+    while ((whole = strstr(whole, text)) != NULL) {
+        whole += strlen(text);
+        n++;
+    }
+    return n;
+}
+
 void program_await(struct program *program, const char *text)
 {
-    while (strstr(program_output(program), text) == NULL) {
+    program_await_times(program, text, 1);
+}
+
+void program_await_times(struct program *program, const char *text, unsigned n)
+{
+    while (count(program_output(program), text) < n) {
         if (program->out < 0) {
             UNIT_FAIL_NOW("%s ended without a word of \"%s\"", program->name, text);
         }
@@ -310,7 +326,6 @@ static bool has_socket(const struct program *program, unsigned long inode)
 
 static bool finds_port(void *context)
 {
-    static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
     struct port_search *search = context;
     char line[512];
 
@@ -318,23 +333,21 @@ static bool finds_port(void *context)
     if (search->program->out < 0) {
         UNIT_FAIL_NOW("%s has ended instead of listening", search->program->name);
     }
-    for (size_t i = 0; i < 2 && search->port == 0; i++) {
-        FILE *file = fopen(tables[i], "re");
-        while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-            unsigned port, state;
-            unsigned long inode;
-            /* 0A: it listens. */
-            if (sscanf(line,
-                       " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u "
-                       "%*u %lu",
-                       &port, &state, &inode) == 3 &&
-                state == 0x0a && has_socket(search->program, inode)) {
-                search->port = (int)port;
-            }
+    FILE *file = fopen("/proc/net/tcp", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        unsigned port, state;
+        unsigned long inode;
+        /* 0A: it listens. */
+        if (sscanf(
+                line,
+                " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
+                &port, &state, &inode) == 3 &&
+            state == 0x0a && has_socket(search->program, inode)) {
+            search->port = (int)port;
         }
-        if (file != NULL) {
-            fclose(file);
-        }
+    }
+    if (file != NULL) {
+        fclose(file);
     }
     return search->port != 0;
 }

@@ -40,7 +40,9 @@ void program_end_input(struct program *program);
 const char *program_output(struct program *program);
 /* Waits until it has printed this (also before). */
 void program_await(struct program *program, const char *text);
-/* The port that it listens on, when that is so. */
+/* The same for a text that comes several times. */
+void program_await_times(struct program *program, const char *text, unsigned n);
+/* The IPv4 port that it listens on, when that is so. */
 int program_port(struct program *program);
 /* Waits for its end; the status of its exit, or 128 and the signal. */
 int program_status(struct program *program);

@@ -207,7 +207,7 @@ static void test_curl_notices_a_cut(void)
     }
     serve(tls_server_params(NULL));
     for (int is_cut = 0; is_cut < 2; is_cut++) {
-        struct program *program = curl("");
+        struct program *program = curl("--no-buffer");
         (void)take_request();
         pair_write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwords");
         program_await(program, "words");
@@ -255,7 +255,8 @@ static void start_nginx(const char *more)
         "events { }\nhttp {\naccess_log off;\ndefault_type text/html;\n"
         "client_body_temp_path %s/t1; proxy_temp_path %s/t2; fastcgi_temp_path %s/t3;\n"
         "uwsgi_temp_path %s/t4; scgi_temp_path %s/t5;\n"
-        "server {\nlisten unix:%s ssl;\nroot %s/www;\nssl_certificate %s/chain.pem;\n"
+        "ssl_protocols TLSv1.2 TLSv1.3;\nserver {\nlisten unix:%s ssl;\nroot "
+        "%s/www;\nssl_certificate %s/chain.pem;\n"
         "ssl_certificate_key %s/key.pem;\n%s\nlocation /ssi { ssi on; }\n}\n}\n",
         dir, dir, dir, dir, dir, dir, nginx_socket, dir, dir, dir, more);
     CU_ASSERT_FATAL(n > 0 && (size_t)n < sizeof config);
