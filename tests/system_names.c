@@ -352,6 +352,17 @@ static void test_sockets(void)
                            wire_int(made, "socket"), "data", "x", "remote-host",
                            "silent.test", "remote-port", udp_port);
     nameserver_await(name_rig.server, "silent.test", 1);
+    /* Meanwhile the worker serves others, be they of the same connection. */
+    json_t *other = wire_call(name_rig.wire, "make-socket", "{s:s}", "type", "datagram");
+    (void)wire_call(name_rig.wire, "send-to", "{s:I, s:s, s:s, s:i}", "socket",
+                    wire_int(other, "socket"), "data", "hello", "remote-host",
+                    "127.0.0.1", "remote-port", udp_port);
+    CU_ASSERT_EQUAL(peer_receive(udp, text, sizeof(text)), 5);
+    (void)wire_refused(name_rig.wire, "timeout", "make-tunnel",
+                       "{s:{s:s}, s:{s:s, s:i}, s:f}", "listen", "local-host",
+                       "silent.test", "connect", "remote-host", "127.0.0.1",
+                       "remote-port", port, "timeout", 0.05);
+    CU_ASSERT_FALSE(wire_is_answered(name_rig.wire, id));
     (void)wire_call(name_rig.wire, "close", "{s:I}", "socket", wire_int(made, "socket"));
     (void)wire_error(name_rig.wire, id, "socket-closed");
 }

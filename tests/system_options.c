@@ -5,6 +5,7 @@
  */
 #include <config.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -252,6 +253,32 @@ static void test_ipv6_options(void)
     CU_ASSERT(text_is(json_object_get(error, "data"), "errno", "EINVAL"));
 }
 
+/* What they do is tested between two networks (system_networks.c). */
+static void test_groups(void)
+{
+    struct wire *wire = wire_open(harness_start(NULL));
+    int64_t socket =
+        handle_of(wire_call(wire, "make-socket", "{s:s}", "type", "datagram"));
+    int fd = duplicate(wire, socket);
+    json_t *now = wire_call(
+        wire, "set-socket-options", "{s:I, s:i, s:b, s:s, s:[s], s:s}", "socket", socket,
+        "multicast-ttl", 9, "multicast-loop", 0, "multicast-interface", "lo",
+        "multicast-join", "239.1.2.3", "multicast-leave", "239.1.2.4%lo");
+
+    CU_ASSERT_EQUAL(wire_int(now, "multicast-ttl"), 9);
+    CU_ASSERT_FALSE(wire_bool(now, "multicast-loop"));
+    CU_ASSERT_EQUAL(wire_int(now, "multicast-interface"), if_nametoindex("lo"));
+    CU_ASSERT_EQUAL(kernel(fd, IPPROTO_IP, IP_MULTICAST_TTL), 9);
+    CU_ASSERT_EQUAL(kernel(fd, IPPROTO_IP, IP_MULTICAST_LOOP), 0);
+    /* It is in the one group, and was never in the other. */
+    struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203),
+                             .imr_ifindex = (int)if_nametoindex("lo")};
+    CU_ASSERT_EQUAL(setsockopt(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &group, sizeof group),
+                    0);
+    CU_ASSERT_EQUAL(setsockopt(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &group, sizeof group),
+                    -1);
+}
+
 static void test_refusals(void)
 {
     struct wire *wire = wire_open(harness_start(NULL));
@@ -338,6 +365,7 @@ static const struct unit_test tests[] = {
     {"linger is seen on the wire", test_linger},
     {"close does not linger", test_close_does_not_linger},
     {"options of IPv6", test_ipv6_options},
+    {"options of groups", test_groups},
     {"refusals name the option", test_refusals},
     {"MD5 signatures", test_md5},
     {"where MD5 signatures cannot be", test_md5_refusals},
