@@ -453,10 +453,23 @@ bool args_parse(struct args *args, struct settings *settings, const struct word 
     return settings->wants_help || check_required(&parser);
 }
 
+/* What came from files may be keys and passwords. */
+static void wipe(const struct command *command, json_t *params)
+{
+    for (unsigned i = 0; params && i < command->n_params; i++) {
+        const json_t *value = json_object_get(params, command->params[i].name);
+
+        if (command->params[i].type == VALUE_FILE && json_is_string(value))
+            explicit_bzero((void *)(uintptr_t)json_string_value(value),
+                           json_string_length(value));
+    }
+    json_decref(params);
+}
+
 void args_fini(struct args *args)
 {
-    json_decref(args->params);
+    wipe(args->command, args->params);
     for (size_t i = 0; i < ARGS_BORROWED; i++)
-        json_decref(args->borrowed_params[i]);
+        wipe(args->borrowed[i], args->borrowed_params[i]);
     *args = (struct args){0};
 }

@@ -127,12 +127,17 @@ static void offer_option(const struct completion *completion, const struct param
         offer(completion, text);
 }
 
+/* But those of a name that `hidden_by` has, too. */
 static void offer_options(const struct completion *completion,
-                          const struct command *command)
+                          const struct command *command, const struct command *hidden_by)
 {
-    for (unsigned i = 0; command && i < command->n_params; i++)
-        if (!command->params[i].is_word)
-            offer_option(completion, &command->params[i]);
+    for (unsigned i = 0; command && i < command->n_params; i++) {
+        const struct param_row *row = &command->params[i];
+
+        if (!row->is_word &&
+            !(hidden_by && args_row(hidden_by, row->name, strlen(row->name))))
+            offer_option(completion, row);
+    }
 }
 
 /* But those that a parameter of the command hides. */
@@ -253,9 +258,9 @@ static void complete_arguments(struct completion *completion, const struct args 
                strchr(completion->typed, '=')) {
         complete_equals(completion, args);
     } else if (completion->typed[0] == '-') {
-        offer_options(completion, args->command);
+        offer_options(completion, args->command, NULL);
         for (size_t i = 0; i < ARGS_BORROWED; i++)
-            offer_options(completion, args->borrowed[i]);
+            offer_options(completion, args->borrowed[i], args->command);
         offer_settings(completion, args);
     } else {
         row = next_word_row(args, words, n);

@@ -66,8 +66,10 @@ static bool fail(struct problem *problem, const char *method,
     add_text(data, "limit", error->limit);
     if (*error->limit)
         (void)json_object_set_new(data, "value", json_integer(error->value));
-    if (error->status == SOCKD_E_CERTIFICATE_VERIFY_FAILED)
+    if (error->status == SOCKD_E_CERTIFICATE_VERIFY_FAILED) {
         (void)json_object_set_new(data, "depth", json_integer(error->depth));
+        (void)json_object_set_new(data, "verify-code", json_integer(error->value));
+    }
 
     enum error_id id = error_by_identifier(error->identifier);
     int code = error->code ? error->code
@@ -193,6 +195,7 @@ bool session_call(struct session *session, const char *method, const json_t *par
             received = memory_need(strdup(result));
         sockd_free(result);
     }
+    explicit_bzero(sent, strlen(sent)); /* it may hold a key */
     free(sent);
     if (status != SOCKD_OK)
         return fail(problem, method, &error);

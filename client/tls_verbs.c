@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls_verbs.c - what connect, serve and cert have in common about TLS.
+ * tls_verbs.c - what connect, serve, tunnel and cert have in common about TLS.
  */
 #include <config.h>
 #include "client/tls_verbs.h"
@@ -62,14 +62,18 @@ json_t *tls_verbs_connect(struct session *session, struct args *args, json_int_t
     return done;
 }
 
-bool tls_verbs_listen(struct session *session, struct args *args, struct problem *problem)
+bool tls_verbs_listen(struct session *session, struct args *args, const char *name,
+                      struct problem *problem)
 {
-    json_t *made = session_call_json(session, args->borrowed[1]->name,
-                                     args->borrowed_params[1], problem);
+    json_t *made;
 
+    if (!json_is_true(json_object_get(args->params, "tls")))
+        return true;
+    made = session_call_json(session, args->borrowed[1]->name, args->borrowed_params[1],
+                             problem);
     if (!made)
         return false;
-    (void)json_object_set(args->borrowed_params[0], "ssl-context",
+    (void)json_object_set(args->borrowed_params[0], name,
                           json_object_get(made, "context"));
     json_decref(made);
     return true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls_verbs.h - what connect, serve and cert have in common about TLS.
+ * tls_verbs.h - what connect, serve, tunnel and cert have in common about TLS.
  *
  * A client borrows the options of make-socket and of make-ssl-client-stream, a server
- * those of make-socket and make-ssl-server-context.
+ * those of make-socket, or make-tunnel, and make-ssl-server-context.
  */
 #ifndef SOCKD_CLIENT_TLS_VERBS_H
 #define SOCKD_CLIENT_TLS_VERBS_H
@@ -28,8 +28,9 @@ bool tls_verbs_take_options(struct args *args, bool is_client, struct problem *p
 json_t *tls_verbs_connect(struct session *session, struct args *args, json_int_t socket,
                           struct problem *problem);
 
-/* Makes a context and puts it into the parameters of the listener. False: *problem. */
-bool tls_verbs_listen(struct session *session, struct args *args,
+/* With --tls: makes a context and puts it as `name` into the parameters of what listens.
+ * False: *problem. */
+bool tls_verbs_listen(struct session *session, struct args *args, const char *name,
                       struct problem *problem);
 
 /* "sockctl: TLS 1.3, CIPHER, ..." on standard error, for a description. */

@@ -178,13 +178,6 @@ static void serve_by_copying(struct service *service, struct problem *problem)
     json_decref(peer);
 }
 
-/* The listener speaks TLS, if that was asked for. */
-static bool secure(struct session *session, struct args *args, struct problem *problem)
-{
-    return !json_is_true(json_object_get(args->params, "tls")) ||
-           tls_verbs_listen(session, args, problem);
-}
-
 static int run_serve(struct context *context, struct args *args, struct problem *problem)
 {
     struct service service = {
@@ -199,7 +192,7 @@ static int run_serve(struct context *context, struct args *args, struct problem 
 
     set_address(args->borrowed_params[0], args->params);
     json_t *made =
-        session && secure(session, args, problem)
+        session && tls_verbs_listen(session, args, "ssl-context", problem)
             ? session_call_json(session, "make-socket", args->borrowed_params[0], problem)
             : NULL;
 

@@ -17,6 +17,7 @@
 #include "client/run.h"
 #include "client/session.h"
 #include "client/stream_verbs.h"
+#include "client/tls_verbs.h"
 #include "proto/error.h"
 #include "proto/place.h"
 
@@ -27,13 +28,8 @@ static const struct param_row rows[] = {
     VERB_WORD("connect", VALUE_STRINGS, true,
               "where to connect to, in the same form; of several the first that takes "
               "the connection"),
-    VERB_OPTION("tls-certificate", VALUE_FILE, "file", NULL,
-                "connections that arrive speak TLS: their PEM file, the certificate, its "
-                "chain, and the key unless --tls-key has it"),
-    VERB_OPTION("tls-key", VALUE_FILE, "file", NULL,
-                "PEM file of the key of --tls-certificate"),
-    VERB_OPTION("tls-client-ca", VALUE_FILE, "file", NULL,
-                "connections that arrive need a certificate, of these authorities"),
+    VERB_OPTION("tls", VALUE_BOOL, NULL, "false",
+                "those who connect speak TLS; the options of it want this"),
     VERB_OPTION("tls-connect", VALUE_BOOL, NULL, "false", "speak TLS to the targets"),
     VERB_OPTION("tls-ca", VALUE_FILE, "file", NULL,
                 "authorities that the targets must have a certificate of; those of the "
@@ -48,17 +44,13 @@ static const struct param_row rows[] = {
                 "take any certificate of the targets; with --tls-connect"),
 };
 
-/* Which of the options above are which parameters of the two contexts. */
+/* Options above, and the parameters of a context that they are. */
 static const struct {
     const char *option, *parameter;
-    bool is_server;
-} tls_options[] = {
-    {"tls-certificate", "certificate", true},
-    {"tls-key", "key", true},
-    {"tls-client-ca", "ca-file", true},
-    {"tls-ca", "ca-file", false},
-    {"tls-server-name", "server-name", false},
-    {"tls-own-certificate", "certificate", false},
+} target_options[] = {
+    {"tls-ca", "ca-file"},
+    {"tls-server-name", "server-name"},
+    {"tls-own-certificate", "certificate"},
 };
 
 /* The place as parameters of make-socket. New reference; NULL: *problem. */
@@ -100,46 +92,28 @@ static bool set_places(json_t *params, const json_t *words, struct problem *prob
     return is_good;
 }
 
-/* The parameters of a context; new reference. */
-static json_t *context_params(const json_t *words, bool is_server)
+/* The context that the targets are spoken to with, if that is wanted. False: *problem. */
+static bool add_client_context(struct session *session, json_t *params,
+                               const json_t *words, struct problem *problem)
 {
-    json_t *params = memory_need(json_object());
+    json_t *own = memory_need(json_object()), *made = NULL;
+    bool is_wanted = json_is_true(json_object_get(words, "tls-connect"));
 
-    for (size_t i = 0; i < sizeof(tls_options) / sizeof(tls_options[0]); i++) {
-        json_t *value = json_object_get(words, tls_options[i].option);
-        if (value && tls_options[i].is_server == is_server)
-            (void)json_object_set(params, tls_options[i].parameter, value);
+    for (size_t i = 0; i < sizeof(target_options) / sizeof(target_options[0]); i++) {
+        json_t *value = json_object_get(words, target_options[i].option);
+        if (value)
+            (void)json_object_set(own, target_options[i].parameter, value);
     }
-    if (is_server && json_object_get(words, "tls-client-ca"))
-        (void)json_object_set_new(params, "verify", json_string("required"));
-    if (!is_server && json_is_true(json_object_get(words, "tls-no-verify")))
-        (void)json_object_set_new(params, "verify", json_false());
-    return params;
-}
-
-/* Makes one of the contexts, if it is wanted, and puts it into the parameters of the
- * tunnel. False: *problem. */
-static bool add_context(struct session *session, json_t *params, const json_t *words,
-                        bool is_server, struct problem *problem)
-{
-    json_t *own = context_params(words, is_server), *made = NULL;
-    bool is_wanted = is_server ? json_object_get(words, "tls-certificate") != NULL
-                               : json_is_true(json_object_get(words, "tls-connect"));
-    bool is_good = true;
-
-    if (is_wanted) {
-        made = session_call_json(
-            session, is_server ? "make-ssl-server-context" : "make-ssl-client-context",
-            own, problem);
-        is_good = made != NULL;
-        if (made)
-            (void)json_object_set(params, is_server ? "server-context" : "client-context",
-                                  json_object_get(made, "context"));
-    } else if (json_object_size(own) > 0) {
-        (void)problem_usage(problem, "tunnel: an option of TLS wants %s",
-                            is_server ? "--tls-certificate" : "--tls-connect");
-        is_good = false;
-    }
+    if (json_is_true(json_object_get(words, "tls-no-verify")))
+        (void)json_object_set_new(own, "verify", json_false());
+    if (is_wanted)
+        made = session_call_json(session, "make-ssl-client-context", own, problem);
+    else if (json_object_size(own) > 0)
+        (void)problem_usage(problem, "tunnel: an option of the targets wants "
+                                     "--tls-connect");
+    if (made)
+        (void)json_object_set(params, "client-context", json_object_get(made, "context"));
+    bool is_good = made != NULL || (!is_wanted && json_object_size(own) == 0);
     json_decref(made);
     json_decref(own);
     return is_good;
@@ -148,13 +122,15 @@ static bool add_context(struct session *session, json_t *params, const json_t *w
 static int run_tunnel(struct context *context, struct args *args, struct problem *problem)
 {
     json_t *params = args->borrowed_params[0];
-    struct session *session = set_places(params, args->params, problem)
+    struct session *session = tls_verbs_take_options(args, false, problem) &&
+                                      set_places(params, args->params, problem)
                                   ? run_new_session(context, problem)
                                   : NULL;
-    bool is_good = session && add_context(session, params, args->params, true, problem) &&
-                   add_context(session, params, args->params, false, problem);
-    json_t *made =
-        is_good ? session_call_json(session, "make-tunnel", params, problem) : NULL;
+    json_t *made = session &&
+                           tls_verbs_listen(session, args, "server-context", problem) &&
+                           add_client_context(session, params, args->params, problem)
+                       ? session_call_json(session, "make-tunnel", params, problem)
+                       : NULL;
 
     if (made) {
         stream_verbs_tell("listening at", "local", json_object_get(made, "listener"));
@@ -172,11 +148,11 @@ const struct verb verb_tunnel = {
                     "Makes a tunnel and keeps it until standard input ends, when that is "
                     "a terminal, a pipe or a socket, or until a signal comes; then its "
                     "connections end, too. A line on standard error tells where it "
-                    "listens. With --tls-certificate those who connect speak TLS, with "
-                    "--tls-connect the targets do. For tunnels that stay write sections "
-                    "[tunnel NAME] into "
-                    "the configuration of the daemon, see sockd.conf(5).",
+                    "listens. For tunnels that stay write sections [tunnel NAME] into "
+                    "the configuration of the daemon, see sockd.conf(5).\n\n"
+                    "With --tls and --certificate those who connect have to speak TLS, "
+                    "as with serve; --tls-connect has TLS spoken to the targets.",
                 VERB_ROWS(rows)},
-    .borrows = {"make-tunnel"},
+    .borrows = {"make-tunnel", "make-ssl-server-context"},
     .run = run_tunnel,
 };

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -52,11 +51,14 @@
 #include "proto/arena.h"
 #include "proto/table.h"
 
+enum { MAINTENANCE_SECONDS = 600 };
+
 static struct {
     const struct config *config;
     struct loop *loop;
     struct control_listener *listener;
     struct timer timer; /* bounds the stop */
+    struct timer maintenance;
     bool is_stopping, is_ending;
     bool has_failed; /* the start */
 } server;
@@ -166,23 +168,6 @@ static bool is_number(const char *text, unsigned long *number)
            *number < UINT32_MAX;
 }
 
-static bool find_user(const char *name, uid_t *uid)
-{
-    struct passwd entry, *found = NULL;
-    char space[16384];
-    unsigned long number;
-
-    if (is_number(name, &number)) {
-        *uid = (uid_t)number;
-        return true;
-    }
-    if (getpwnam_r(name, &entry, space, sizeof space, &found) != 0 || found == NULL) {
-        return false;
-    }
-    *uid = found->pw_uid;
-    return true;
-}
-
 static bool find_group(const char *name, gid_t *gid)
 {
     struct group entry, *found = NULL;
@@ -218,6 +203,7 @@ static void set_limits(void)
         .nesting = number(CONFIG_NESTING),
         .batch_size = number(CONFIG_BATCH_SIZE),
         .requests_in_flight = number(CONFIG_REQUESTS_IN_FLIGHT),
+        .request_queue_size = number(CONFIG_REQUEST_QUEUE_SIZE),
         .connections = number(CONFIG_CONNECTIONS),
         .connections_per_user = number(CONFIG_CONNECTIONS_PER_USER),
         .sockets = number(CONFIG_SOCKETS),
@@ -275,7 +261,7 @@ static bool plan_rights(struct control_listener_plan *plan)
     plan->owner = (uid_t)-1;
     plan->group = (gid_t)-1;
     plan->mode = has_mode ? number(CONFIG_SOCKET_MODE) : is_root ? 0660 : 0600;
-    if (owner != NULL && !find_user(owner, &plan->owner)) {
+    if (owner != NULL && !users_find(owner, &plan->owner)) {
         return failed("socket-owner names no user", owner);
     }
     if (group != NULL && !find_group(group, &plan->group)) {
@@ -366,6 +352,14 @@ static void serve(const char *why)
     notify_ready("serving clients");
 }
 
+/* Ticket keys and sessions grow too old by the hour. */
+static void maintain(void *arg)
+{
+    (void)arg;
+    contexts_maintain();
+    timer_start(&server.maintenance, server.loop, MAINTENANCE_SECONDS, maintain, NULL);
+}
+
 static bool start(void)
 {
     signals_block();
@@ -380,6 +374,7 @@ static bool start(void)
     if (status < 0) {
         return failed("cannot start", strerror(-status));
     }
+    maintain(NULL);
     tunnels_start(server.config, serve);
     return !server.has_failed;
 }
@@ -392,6 +387,7 @@ static void finish(void)
     resolver_thread_end();
     jobs_stop();
     timer_stop(&server.timer);
+    timer_stop(&server.maintenance);
     signals_stop();
     pool_close();
     resolver_thread_close();

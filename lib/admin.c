@@ -17,6 +17,7 @@ static const struct field limits_fields[] = {
     MEMBER(sockd_limits, nesting, "nesting", COUNT),
     MEMBER(sockd_limits, batch_size, "batch-size", COUNT),
     MEMBER(sockd_limits, requests_in_flight, "requests-in-flight", COUNT),
+    MEMBER(sockd_limits, request_queue_size, "request-queue-size", COUNT),
     MEMBER(sockd_limits, connections, "connections", COUNT),
     MEMBER(sockd_limits, connections_per_user, "connections-per-user", COUNT),
     MEMBER(sockd_limits, sockets, "sockets", COUNT),

@@ -220,6 +220,8 @@ int fail_reply(struct sockd_error *error, const json_t *object)
     error->value = json_integer_value(json_object_get(data, "value"));
     if (json_object_get(data, "verify-code"))
         error->value = json_integer_value(json_object_get(data, "verify-code"));
+    if (json_object_get(data, "alert"))
+        error->value = json_integer_value(json_object_get(data, "alert"));
     copy_member(error->action, sizeof(error->action), data, "action");
     copy_member(error->parameter, sizeof(error->parameter), data, "parameter");
     copy_member(error->wanted, sizeof(error->wanted), data, "wanted");

@@ -371,8 +371,8 @@ static int read_ipv6(const json_t *json)
     return json_is_string(json) ? SOCKD_IPV6_ONLY : 0;
 }
 
-/* Values of another type than promised count as absent. False: out of memory. Long
- * because it is one switch over all types. */
+/* Values of another type than promised count as absent. False: out of memory.
+ * Long because it is one switch over all types. */
 static bool read_field(void *result, const struct field *field, char *at,
                        const json_t *json)
 {

@@ -983,7 +983,7 @@ int sockd_session_defaults(struct sockd *connection,
 /* ---- The daemon ------------------------------------------------------------------- */
 
 struct sockd_limits { /* 0: none */
-    int64_t message_size, nesting, batch_size, requests_in_flight;
+    int64_t message_size, nesting, batch_size, requests_in_flight, request_queue_size;
     int64_t connections, connections_per_user, sockets, sockets_per_user;
     int64_t lookups, lookups_per_user;
     int64_t reply_queue_size;

@@ -32,7 +32,7 @@ int sockd_relay(struct sockd *connection, int64_t first, int64_t second, double 
 {
     struct request request;
 
-    request_begin(&request, connection, "relay", timeout, error);
+    request_begin_waiting(&request, connection, "relay", timeout, error);
     request_int(&request, "first", first);
     request_int(&request, "second", second);
     if (!report)
@@ -114,7 +114,7 @@ int sockd_make_tunnel(struct sockd *connection,
     struct sockd_make_tunnel_options own;
     struct request request;
 
-    request_begin(&request, connection, "make-tunnel", timeout, error);
+    request_begin_waiting(&request, connection, "make-tunnel", timeout, error);
     if (options_copy(&own, &make_shape, options, &request, "options")) {
         options_write(&request, &make_shape, &own);
         request_contexts(&request, "server-context", own.server_context,

@@ -201,6 +201,15 @@ json_t *arena_json(struct arena *arena, const char *text, size_t size, size_t fl
     return json;
 }
 
+size_t arena_size(const struct arena *arena)
+{
+    size_t size = 0;
+
+    for (const struct arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next)
+        size += chunk->size;
+    return size;
+}
+
 void arena_fini(struct arena *arena)
 {
     struct arena_chunk *chunk = arena->chunks;

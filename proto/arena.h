@@ -44,6 +44,9 @@ json_t *arena_json(struct arena *arena, const char *text, size_t size, size_t fl
 void arena_enter(struct arena *arena);
 void arena_leave(void);
 
+/* Bytes of memory that it holds. */
+size_t arena_size(const struct arena *arena);
+
 /* Gives everything back. The arena is empty and usable again. */
 void arena_fini(struct arena *arena);
 

@@ -32,9 +32,9 @@ struct error {
     enum error_id id;
     int errnum;     /* errno value, 0: none */
     int64_t socket; /* handle, 0: none */
-    int64_t
-        number; /* ERROR_LIMIT_REACHED: value of the limit; certificate: verify code */
-    int depth;  /* certificate-verify-failed */
+    int64_t number; /* ERROR_LIMIT_REACHED: value of the limit; certificate: verify code;
+                       ssl-error: alert of the peer */
+    int depth;      /* certificate-verify-failed */
     const char *action; /* static: what was attempted, "connect" */
     char parameter[64]; /* name of the parameter at fault, with its path:
                            "listen.local-port" */

@@ -172,6 +172,10 @@ static void write_data(struct writer *writer, const struct error *error)
         writer_key(writer, "depth");
         writer_int(writer, error->depth);
     }
+    if (error->id == ERROR_SSL_ERROR && error->number) {
+        writer_key(writer, "alert");
+        writer_int(writer, error->number);
+    }
     writer_end_object(writer);
 }
 
@@ -215,6 +219,14 @@ static enum error_id error_by_code(int64_t code)
     return ERROR_UNKNOWN;
 }
 
+/* What the number of an error is called. */
+static const char *number_key(enum error_id id)
+{
+    return id == ERROR_CERTIFICATE_VERIFY_FAILED ? "verify-code"
+           : id == ERROR_SSL_ERROR               ? "alert"
+                                                 : "value";
+}
+
 void message_read_error(const json_t *json, struct error *error)
 {
     const json_t *data = json_object_get(json, "data");
@@ -227,8 +239,7 @@ void message_read_error(const json_t *json, struct error *error)
     error->action = error_action(text_of(data, "action"));
     error->socket = json_integer_value(json_object_get(data, "socket"));
     error->depth = (int)json_integer_value(json_object_get(data, "depth"));
-    error->number = json_integer_value(json_object_get(
-        data, error->id == ERROR_CERTIFICATE_VERIFY_FAILED ? "verify-code" : "value"));
+    error->number = json_integer_value(json_object_get(data, number_key(error->id)));
     read_text(error->parameter, sizeof(error->parameter), data, "parameter");
     read_text(error->wanted, sizeof(error->wanted), data, "wanted");
     read_text(error->reason, sizeof(error->reason), data, "reason");

@@ -22,13 +22,13 @@ offers() {
     same "$(printf '%s\n' "${COMPREPLY[@]}" | sort | tr '\n' ' ' | sed 's/ $//')" "$2" "$1"
 }
 
-offers 'sockctl make' 'make-socket'
-offers 'sockctl l' 'list-clients list-sockets listen local-filename local-host local-port lookup-hostname lookup-port ls'
+offers 'sockctl make-so' 'make-socket'
+offers 'sockctl l' 'list-clients list-contexts list-sockets list-tunnels listen local-filename local-host local-port lookup-hostname lookup-port ls'
 offers 'sockctl --js' '--json'
 offers 'sockctl --json --time' '--timeout'
 offers 'sockctl --timeout 5 hel' 'hello help'
 offers 'sockctl -t 5 hel' 'hello help'
-offers 'sockctl help make' 'make-socket'
+offers 'sockctl help make-so' 'make-socket'
 offers 'sockctl make-socket --typ' '--type'
 offers 'sockctl make-socket --type ' 'datagram stream'
 offers 'sockctl make-socket --type=' 'datagram stream'
@@ -43,7 +43,7 @@ offers 'sockctl shutdown 5 in' 'input'
 offers 'sockctl shutdown 5 input ' ''
 offers 'sockctl connect localhost 80 --until ' 'both input peer'
 offers 'sockctl connect --no-inp' '--no-input'
-offers 'sockctl serve --ke' '--keep --keepalive'
+offers 'sockctl serve --ke' '--keep --keepalive --key'
 offers 'sockctl connect --connect-t' '--connect-timeout'
 offers 'sockctl surprise --' ''
 offers 'sockctl close ' '' # no daemon: nothing, and no waiting

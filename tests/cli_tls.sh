@@ -270,3 +270,58 @@ same "$("$sockctl" --complete 'sockctl cert localhost --no-ver')" '--no-verify' 
 
 kill "${others[-1]}"
 await "the end of all sockets" no_sockets
+
+# ---- Tunnels and contexts of the configuration
+stop_daemon
+cat >sockd.conf <<END
+[sockd]
+workers = 2
+
+[context web]
+certificate = $directory/server.pem
+key = $directory/server.key
+
+[context up]
+role = client
+ca-file = $directory/root.pem
+
+[tunnel through]
+listen = 127.0.0.1:0
+server-context = web
+connect = 127.0.0.1:$good
+client-context = up
+END
+start_daemon --config sockd.conf
+ctl list-contexts
+gives 0
+says '^ *[0-9]+ +web +server '
+says '^ *[0-9]+ +up +client '
+ctl describe-context web
+gives 0
+says '^subject: +CN=server$'
+same "$(grep -ciE 'private|BEGIN (EC|RSA)' "$directory/out")" 0 "keys that are shown"
+ctl --json list-tunnels
+gives 0
+through=$(member out tunnels.0.listen)
+run "$sockctl" connect --tls 127.0.0.1 "${through##*:}" --ca-file root.pem < <(echo tunnel)
+gives 0
+output_is 'lennut'
+"$sockctl" serve --ssl-context web 0 --local-host 127.0.0.1 --exec 'read line; echo "got $line"' \
+    </dev/null 2>named.err &
+later $!
+await "the listener" has named.err 'listening at'
+run "$sockctl" connect --tls 127.0.0.1 "$(port_in named.err)" --ca-file root.pem < <(echo it)
+gives 0
+output_is 'got it'
+mkfifo hold
+exec 3<>hold # keeps its writing end open
+"$sockctl" tunnel --tls 127.0.0.1:0 "${through}" --certificate server.pem --key server.key \
+    --client-context up <hold 2>tunnel.err &
+later $!
+await "the tunnel" has tunnel.err 'listening at'
+run "$sockctl" connect --tls 127.0.0.1 "$(port_in tunnel.err)" --ca-file root.pem < <(echo twice)
+gives 0
+output_is 'eciwt'
+ctl tunnel 0 "$through" --certificate server.pem
+gives 1
+warns 'wants --tls'

@@ -149,7 +149,7 @@ cd "$directory" || exit 99
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
     -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
     -keyout tls.key -out tls.pem 2>openssl.log || { cat openssl.log; exit 99; }
-start_tunnel 127.0.0.1:0 "$web/socket" --tls-certificate tls.pem --tls-key tls.key
+start_tunnel 127.0.0.1:0 "$web/socket" --tls --certificate tls.pem --key tls.key
 opening=$tunnel secure=$port
 for file in empty 1 large; do
     run curl -sS --cacert tls.pem -o got "https://localhost:$secure/$file" --connect-to "::127.0.0.1:"

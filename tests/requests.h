@@ -89,6 +89,8 @@ void test_session(void);
 void test_dns_queries(void);
 void test_dns_odd_results(void);
 void test_dns_configuration(void);
+void test_relays(void);
+void test_tunnels(void);
 void test_daemon(void);
 void test_describe(void);
 void test_lists(void);

@@ -370,6 +370,7 @@ static int run_tunnel(struct fake_call *call)
     options.server_contexts = contexts;
     options.n_server_contexts = 2;
     options.client_context_name = "up";
+    options.client_names = protocols; /* any texts */
     options.allow_truncation = 1;
     return sockd_make_tunnel(call->connection, &options, 1, NULL, &call->error);
 }

@@ -59,6 +59,24 @@ static void await_count(struct wire *wire, const char *member, int64_t wanted)
 /* ---- Ends of clients ------------------------------------------------------------------
  */
 
+static void test_hello(void)
+{
+    struct wire *wire = wire_open(harness_start(NULL));
+    json_t *hello = wire_call(wire, "hello", NULL), *feature;
+    static const char *const wanted[] = {"attach", "cancel", "sni", "tls"};
+    size_t i, n_found = 0;
+
+    CU_ASSERT_STRING_EQUAL(wire_text(hello, "product"), "sockd");
+    CU_ASSERT_EQUAL(wire_int(hello, "protocol"), 1);
+    for (size_t k = 0; k < sizeof(wanted) / sizeof(wanted[0]); k++) {
+        json_array_foreach(json_object_get(hello, "features"), i, feature)
+        {
+            n_found += strcmp(json_string_value(feature), wanted[k]) == 0;
+        }
+    }
+    CU_ASSERT_EQUAL(n_found, sizeof(wanted) / sizeof(wanted[0]));
+}
+
 static void test_half_close(void)
 {
     struct harness_options options = {.workers = 2};
@@ -543,6 +561,7 @@ static void test_cancel_same_id(void)
 }
 
 static const struct unit_test tests[] = {
+    {"hello tells what there is", test_hello},
     {"a client that shut its writing side gets its replies", test_half_close},
     {"an idle client that shuts its writing side has ended", test_half_close_when_idle},
     {"the last line needs no line feed", test_line_without_end},

@@ -120,10 +120,21 @@ static void run(const char *program, const char *option, const char *file, int l
     pids[n_pids++] = pid;
 }
 
-/* A port that was free a moment ago. */
+/* An address of this process alone, so that a port that is free there stays free: other
+ * tests have theirs from the kernel at 127.0.0.1. */
+static const char *server_host(void)
+{
+    static char host[16];
+    unsigned pid = (unsigned)getpid();
+
+    snprintf(host, sizeof(host), "127.%u.%u.%u", 64 + (pid >> 16 & 63), pid >> 8 & 255,
+             pid & 255);
+    return host;
+}
+
 static int free_port(void)
 {
-    int port, fd = peer_datagram("127.0.0.1", &port);
+    int port, fd = peer_datagram(server_host(), &port);
 
     peer_close(fd);
     return port;
@@ -172,13 +183,13 @@ static int start_knot(void)
     write_zone();
     file = create("knot.conf");
     fprintf(file,
-            "server:\n    rundir: \"%s\"\n    listen: 127.0.0.1@%d\n"
+            "server:\n    rundir: \"%s\"\n    listen: %s@%d\n"
             "database:\n    storage: \"%s/db\"\n"
             "template:\n  - id: default\n    storage: \"%s\"\n"
             "zone:\n  - domain: example.test\n    file: zone\n"
             "  - domain: other.test\n    file: other\n"
             "  - domain: 2.0.192.in-addr.arpa\n    file: reverse\n",
-            directory, port, directory, directory);
+            directory, server_host(), port, directory, directory);
     fclose(file);
     run(program, "-c", "knot.conf", 0);
     return port;
@@ -197,16 +208,16 @@ static int start_unbound(int knot_port)
     }
     file = create("unbound.conf");
     fprintf(file,
-            "server:\n  interface: 127.0.0.1\n  port: %d\n  directory: \"%s\"\n"
+            "server:\n  interface: %s\n  port: %d\n  directory: \"%s\"\n"
             "  chroot: \"\"\n  username: \"\"\n  pidfile: \"%s/unbound.pid\"\n"
             "  use-syslog: no\n  do-not-query-localhost: no\n  module-config: iterator\n"
             "  local-zone: \"test.\" nodefault\n"
             "  local-zone: \"2.0.192.in-addr.arpa.\" nodefault\n"
             "remote-control:\n  control-enable: no\n",
-            port, directory, directory);
+            server_host(), port, directory, directory);
     for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
-        fprintf(file, "stub-zone:\n  name: \"%s\"\n  stub-addr: 127.0.0.1@%d\n", zones[i],
-                knot_port);
+        fprintf(file, "stub-zone:\n  name: \"%s\"\n  stub-addr: %s@%d\n", zones[i],
+                server_host(), knot_port);
     }
     fclose(file);
     run(program, "-c", "unbound.conf", 1);
@@ -226,7 +237,7 @@ static void use_server(int port)
 {
     char text[64];
 
-    snprintf(text, sizeof(text), "127.0.0.1:%d", port);
+    snprintf(text, sizeof(text), "%s:%d", server_host(), port);
     harness_await(answers, text, "the name server to answer");
     (void)wire_call(name_rig.wire, "configure-dns", "{s:s}", "nameserver", text);
 }

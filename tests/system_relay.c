@@ -254,6 +254,10 @@ static void test_wait(void)
     wire_error(wire, id, "cancelled");
     await_free(&first);
     await_free(&second);
+    wire_refused(wire, "timeout", "relay", "{s:I, s:I, s:b, s:f}", "first", first.sock,
+                 "second", second.sock, "wait", 1, "timeout", 0.05);
+    await_free(&first);
+    await_free(&second);
 }
 
 /* An interrupt gives both back, wherever they were, with what was not delivered. */

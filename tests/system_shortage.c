@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * system_shortage.c - what happens to sockets when descriptors run short, and at the
- * limits of a user.
+ * limits of a user or a client.
  */
 #include <config.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "tests/harness.h"
 #include "tests/peer.h"
+#include "tests/stream_pair.h"
 #include "tests/unit.h"
 #include "tests/wire.h"
 
@@ -153,9 +154,55 @@ static void test_limit_per_user(void)
     wire_refused(other, "limit-reached", "make-socket", "{s:s}", "type", "datagram");
 }
 
+enum { LARGE_TEXT = 100 * 1024 };
+
+/* The request's id. */
+static int64_t write_much(void)
+{
+    static char text[LARGE_TEXT + 1];
+
+    memset(text, 'x', LARGE_TEXT);
+    return wire_send(pair.wire, "write", "{s:I, s:s}", "socket", pair.sock, "data", text);
+}
+
+/* A peer that does not read, a client that goes on writing: what waits is bounded. Close
+ * is served, and ends what waits. */
+static void test_waiting_requests_hold_no_end_of_memory(void)
+{
+    static const char *const args[] = {"--request-queue-size", "256K", NULL};
+    enum { N_WRITES = 200 };
+    struct harness_options options = {.args = args};
+    int64_t writes[N_WRITES];
+    int n_waiting = 0, n_closed = 0;
+
+    pair_start_with(&options);
+    for (int i = 0; i < N_WRITES; i++) {
+        writes[i] = write_much();
+    }
+    json_t *error = wire_error(pair.wire, writes[N_WRITES - 1], "limit-reached");
+    CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "limit"),
+                           "request-queue-size");
+    CU_ASSERT_EQUAL(wire_int(json_object_get(error, "data"), "value"), 256 * 1024);
+    for (int i = 0; i < N_WRITES - 1; i++) {
+        n_waiting += !wire_is_answered(pair.wire, writes[i]);
+    }
+    CU_ASSERT(n_waiting == 1 || n_waiting == 2);
+    wire_call(pair.wire, "close", "{s:I, s:b}", "socket", pair.sock, "abort", 1);
+    for (int i = 0; i < N_WRITES - 1; i++) {
+        json_t *reply = wire_reply(pair.wire, writes[i]);
+        json_t *data = json_object_get(json_object_get(reply, "error"), "data");
+        n_closed += data && strcmp(wire_text(data, "identifier"), "socket-closed") == 0;
+    }
+    CU_ASSERT_EQUAL(n_closed, n_waiting);
+    pair_open(NULL);
+    wire_result(pair.wire, write_much()); /* there is room again */
+}
+
 static const struct unit_test tests[] = {
     {"accept pauses while descriptors are short", test_accept_pauses},
     {"a listener that pauses can be closed", test_paused_listener_ends},
     {"sockets of one user", test_limit_per_user},
+    {"waiting requests hold no end of memory",
+     test_waiting_requests_hold_no_end_of_memory},
 };
 UNIT_MAIN(tests)

@@ -6,8 +6,10 @@
 
 #include <jansson.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/args.h"
 #include "client/problem.h"
@@ -216,6 +218,64 @@ static void test_verbs(void)
     CU_ASSERT_PTR_NULL(verbs_find("nothing"));
 }
 
+/* Two commands lend their options: where both have one, the first takes it. */
+static void test_verbs_of_two(void)
+{
+    CU_ASSERT_FATAL(parse("connect host 443 --tls --alpn h2 --no-verify --name x "
+                          "--handshake-timeout 5 --socket path"));
+    check_json(args.params, "connect", "{\"host\":\"host\",\"port\":443,\"tls\":true}");
+    check_json(args.borrowed_params[0], "connect",
+               "{\"handshake-timeout\":5,\"name\":\"x\"}");
+    check_json(args.borrowed_params[1], "connect",
+               "{\"alpn\":[\"h2\"],\"verify\":false}");
+    CU_ASSERT_STRING_EQUAL(settings.socket_path, "path");
+    CU_ASSERT_FATAL(parse("serve 0 --name x --server-name y --verify request"));
+    check_json(args.borrowed_params[0], "serve", "{\"name\":\"x\"}");
+    check_json(args.borrowed_params[1], "serve",
+               "{\"server-name\":\"y\",\"verify\":\"request\"}");
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+        UNIT_FAIL_NOW("%s cannot be written", path);
+}
+
+/* Some values stand in files; some are a word or a boolean. */
+static void test_files_and_switches(void)
+{
+    char path[] = "/tmp/sockd-args-XXXXXX", line[200];
+    int fd = mkstemp(path);
+
+    CU_ASSERT_FATAL(fd >= 0);
+    close(fd);
+    write_file(path, "subject\n-----BEGIN X-----\nAAAA\n-----END X-----\n");
+    snprintf(line, sizeof(line), "make-ssl-client-context --ca-file %s --crl-check",
+             path);
+    refuses(line, "--crl-check wants a value");
+    snprintf(line, sizeof(line),
+             "make-ssl-client-context --ca-file %s --crl-check yes --verify optional",
+             path);
+    accepts(line, "{\"ca-file\":\"-----BEGIN X-----\\nAAAA\\n-----END X-----\\n\","
+                  "\"crl-check\":true,\"verify\":\"optional\"}");
+    write_file(path, "sesame\nmore\n");
+    snprintf(line, sizeof(line), "make-ssl-client-context --certificate-password=%s",
+             path);
+    accepts(line, "{\"certificate-password\":\"sesame\"}");
+    snprintf(line, sizeof(line), "make-ssl-client-context --key %s", path);
+    refuses(line, "there is no PEM text in it");
+    unlink(path);
+    refuses(line, "No such file");
+    accepts("make-ssl-client-context --no-verify --no-crl-check",
+            "{\"crl-check\":false,\"verify\":false}");
+    refuses("make-ssl-client-context --no-verify=no", "--no-verify takes no value");
+    accepts("make-socket --ssl-context 5,web --ssl-context 6",
+            "{\"ssl-context\":[5,\"web\",6]}");
+    accepts("describe-context web", "{\"context\":\"web\"}");
+}
+
 static void test_options_before(void)
 {
     struct words words = {0};
@@ -242,6 +302,8 @@ static const struct unit_test tests[] = {
     {"data from standard input", test_data_order},
     {"settings behind the command", test_settings},
     {"verbs", test_verbs},
+    {"verbs that two commands lend to", test_verbs_of_two},
+    {"files and switches", test_files_and_switches},
     {"settings before the command", test_options_before},
 };
 UNIT_MAIN(tests)

@@ -324,6 +324,8 @@ static const struct unit_test tests[] = {
     {"questions to name servers", test_dns_queries},
     {"odd answers about the DNS", test_dns_odd_results},
     {"which name servers are asked", test_dns_configuration},
+    {"relays", test_relays},
+    {"tunnels", test_tunnels},
     {"the daemon's commands", test_daemon},
     {"describe-socket", test_describe},
     {"lists", test_lists},

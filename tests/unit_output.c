@@ -58,6 +58,22 @@ static void test_values(void)
     check("read-byte", "{\"value\":null,\"eof\":true,\"end\":\"clean\"}", "", STATUS_END);
 }
 
+/* Names of certificates, alone and in a table. */
+static void test_pairs(void)
+{
+    check("get-ssl-peer-certificate",
+          "{\"certificate\":{\"version\":3,\"subject\":[[\"C\",\"NL\"],[\"CN\","
+          "\"a\\u001b\"]],"
+          "\"subject-alt-name\":[]}}",
+          "certificate:\n  version:          3\n  subject:          C=NL, CN=a\\x1b\n"
+          "  subject-alt-name: -\n",
+          STATUS_OK);
+    check(
+        "list-contexts",
+        "{\"contexts\":[{\"context\":5,\"verify\":false,\"subject\":[[\"CN\",\"a\"]]}]}",
+        "CONTEXT  VERIFY  SUBJECT\n      5  false   CN=a\n", STATUS_OK);
+}
+
 static void test_data(void)
 {
     int status;
@@ -189,6 +205,7 @@ static void test_problems(void)
 
 static const struct unit_test tests[] = {
     {"values stand alone", test_values},
+    {"pairs of names and values", test_pairs},
     {"data are the bytes they are", test_data},
     {"members, one a line", test_members},
     {"tables", test_tables},

@@ -63,13 +63,14 @@ static void test_unknown_names(void)
     CU_ASSERT_PTR_NULL(table_object("nothing"));
 }
 
-/* A handle to which a request is routed is called `socket`; it is what OWNER looks for.
- */
+/* A handle to which a request is routed is called `socket`, or is the `first` of two; it
+ * is what OWNER looks for. */
 static void check_place(const struct command *command)
 {
     const struct param_row *row = table_command_param(command, "socket", 6);
 
     if (command->thread == THREAD_OWNER) {
+        row = row ? row : table_command_param(command, "first", 5);
         CU_ASSERT_PTR_NOT_NULL_FATAL(row);
         CU_ASSERT_EQUAL(row->type, VALUE_HANDLE);
         CU_ASSERT(row->required && row->is_word);
@@ -96,6 +97,7 @@ static void check_row(const struct command *command, const struct param_row *row
 {
     bool wants_spec = row->type == VALUE_ENUM || row->type == VALUE_NAMES ||
                       row->type == VALUE_HANDLE || row->type == VALUE_HANDLES ||
+                      row->type == VALUE_OBJECT || row->type == VALUE_OBJECTS ||
                       row->type == VALUE_SWITCH || row->type == VALUE_FILE ||
                       row->type == VALUE_REFERENCE || row->type == VALUE_REFERENCES;
 

@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include "daemon/base/check.h"
 
@@ -98,6 +99,23 @@ const char *users_name(uid_t uid)
     }
     pthread_mutex_unlock(&users_lock);
     return name;
+}
+
+bool users_find(const char *name, uid_t *uid)
+{
+    struct passwd entry, *found = NULL;
+    char space[16384], *end;
+    unsigned long number = strtoul(name, &end, 10);
+
+    if (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX) {
+        *uid = (uid_t)number;
+        return true;
+    }
+    if (getpwnam_r(name, &entry, space, sizeof space, &found) != 0 || found == NULL) {
+        return false;
+    }
+    *uid = found->pw_uid;
+    return true;
 }
 
 void users_fini(void)

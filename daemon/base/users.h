@@ -17,6 +17,8 @@ void users_learn(uid_t uid);
 bool users_known(uid_t uid);
 /* NULL: not learnt, or the number has no name. Valid until users_fini(). */
 const char *users_name(uid_t uid);
+/* By name or number, asked from the system; may block. Any thread. */
+bool users_find(const char *name, uid_t *uid);
 void users_fini(void);
 
 #endif

@@ -42,6 +42,7 @@ void call_list_init(struct call_list *list)
     list->first = NULL;
     list->last = &list->first;
     list->n = 0;
+    list->memory = 0;
 }
 
 static void append(struct call_list *list, struct call *call)
@@ -51,6 +52,7 @@ static void append(struct call_list *list, struct call *call)
     *list->last = call;
     list->last = &call->next;
     list->n++;
+    list->memory += call->memory;
 }
 
 static void unlink_call(struct call_list *list, struct call *call)
@@ -62,6 +64,7 @@ static void unlink_call(struct call_list *list, struct call *call)
         list->last = call->link;
     }
     list->n--;
+    list->memory -= call->memory;
 }
 
 static struct call *find(struct loop *loop, int64_t handle)
@@ -88,6 +91,7 @@ void call_remember(struct request *request, int place)
     call->connection = connection;
     call->place = place;
     call->batch = request->batch; /* the hold goes over to the call */
+    call->memory = arena_size(&request->arena);
     call->id_size = request->id_size;
     if (request->id_size > 0) {
         memcpy(call->id, request->id, request->id_size);

@@ -30,6 +30,7 @@ struct call {
     int place;                 /* loop_number() of where the request is */
     struct batch *batch;       /* NULL: answered by a line of its own */
     bool is_given_up;          /* its client has gone, it was asked to end */
+    size_t memory;             /* bytes its request holds */
     size_t id_size;            /* 0: a notification */
     char id[];                 /* JSON text */
 };
@@ -38,6 +39,7 @@ struct call {
 struct call_list {
     struct call *first, **last;
     unsigned n;
+    size_t memory; /* bytes that their requests hold */
 };
 void call_list_init(struct call_list *list);
 

@@ -31,6 +31,8 @@ static void write_limits(struct writer *writer)
     writer_result_int(writer, FIELD_LIMITS_BATCH_SIZE, limits->batch_size);
     writer_result_int(writer, FIELD_LIMITS_REQUESTS_IN_FLIGHT,
                       limits->requests_in_flight);
+    writer_result_int(writer, FIELD_LIMITS_REQUEST_QUEUE_SIZE,
+                      (int64_t)limits->request_queue_size);
     writer_result_int(writer, FIELD_LIMITS_CONNECTIONS, limits->connections);
     writer_result_int(writer, FIELD_LIMITS_CONNECTIONS_PER_USER,
                       limits->connections_per_user);

@@ -33,6 +33,7 @@ struct relay {
     struct loop *loop;
     int64_t first, second;
     struct request *request; /* that waits for the end; NULL: nobody */
+    struct timer timer;      /* of the request */
 };
 
 /* ---- The end ---- */
@@ -60,6 +61,7 @@ static void relay_over(void *arg, const struct bridge_report *report)
 {
     struct relay *relay = arg;
 
+    timer_stop(&relay->timer);
     if (relay->request != NULL) {
         answer(relay->request, report);
     }
@@ -75,12 +77,33 @@ static void relay_cancel(struct request *request, const struct error *why)
     struct relay *relay = request_state(request);
     struct sock *first = sock_find(relay->loop, relay->first);
 
+    timer_stop(&relay->timer);
     relay->request = NULL;
     request_fail(request, why);
     /* The relay ends later in this round, unless it is over and its sockets are just
      * being closed. */
     if (first != NULL) {
         (void)sock_interrupt(first, 1U << OP_INPUT | 1U << OP_OUTPUT, why);
+    }
+}
+
+static void relay_ran_out(void *arg)
+{
+    struct relay *relay = arg;
+    struct error error;
+
+    (void)error_set(&error, ERROR_TIMEOUT, "the relay was not over in time");
+    relay_cancel(relay->request, &error);
+}
+
+static void relay_wait(struct relay *relay, struct request *request)
+{
+    double timeout = params_seconds(request_params(request), PARAM_RELAY_TIMEOUT);
+
+    relay->request = request;
+    request_wait(request, relay_cancel, relay);
+    if (timeout >= 0) {
+        timer_start(&relay->timer, relay->loop, timeout, relay_ran_out, relay);
     }
 }
 
@@ -113,8 +136,7 @@ static void join(struct request *request, struct sock *first, struct sock *secon
     relay->first = first->handle;
     relay->second = second->handle;
     if (params_bool(request_params(request), PARAM_RELAY_WAIT)) {
-        relay->request = request;
-        request_wait(request, relay_cancel, relay);
+        relay_wait(relay, request);
     }
     bridge_start(first, second, &rules, relay_over, relay);
     if (!params_bool(request_params(request), PARAM_RELAY_WAIT)) {

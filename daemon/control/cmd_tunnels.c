@@ -27,14 +27,25 @@
 /* Owner: itself, until the tunnel is open. */
 struct making {
     struct request *request; /* NULL: nobody wants it any more */
+    struct timer timer;
 };
 
 static void making_cancel(struct request *request, const struct error *why)
 {
     struct making *making = request_state(request);
 
+    timer_stop(&making->timer);
     making->request = NULL;
     request_fail(request, why);
+}
+
+static void making_ran_out(void *arg)
+{
+    struct making *making = arg;
+    struct error error;
+
+    (void)error_set(&error, ERROR_TIMEOUT, "the listener was not made in time");
+    making_cancel(making->request, &error);
 }
 
 static void opened(void *arg, struct tunnel *tunnel, const struct error *error)
@@ -42,6 +53,7 @@ static void opened(void *arg, struct tunnel *tunnel, const struct error *error)
     struct making *making = arg;
     struct request *request = making->request;
 
+    timer_stop(&making->timer);
     free(making);
     if (request == NULL) {
         if (tunnel != NULL) {
@@ -66,6 +78,7 @@ static void opened(void *arg, struct tunnel *tunnel, const struct error *error)
 
 static void make(struct request *request)
 {
+    double timeout = params_seconds(request_params(request), PARAM_MAKE_TUNNEL_TIMEOUT);
     struct tunnel_plan plan;
     struct error error;
 
@@ -78,6 +91,10 @@ static void make(struct request *request)
 
     making->request = request;
     request_wait(request, making_cancel, making);
+    if (timeout >= 0) {
+        timer_start(&making->timer, request_loop(request), timeout, making_ran_out,
+                    making);
+    }
     tunnel_open(&plan, opened, making);
 }
 

@@ -24,7 +24,6 @@
 #include "daemon/base/counters.h"
 #include "daemon/base/handle.h"
 #include "daemon/base/log.h"
-#include "daemon/base/mailbox.h"
 #include "daemon/base/quota.h"
 #include "daemon/control/connection_life.h"
 #include "daemon/control/contexts.h"
@@ -484,43 +483,8 @@ static void strip(struct connection *connection)
     desk_load_add((unsigned)loop_number(connection->loop), -1);
 }
 
-/* ---- Sockets on other workers ---------------------------------------------------------
+/* ---- Going ----------------------------------------------------------------------------
  */
-
-struct closing {
-    struct message message;
-    int64_t client;
-};
-
-static void drop_closing(struct message *message) { free(message); }
-
-static void close_arrived(struct message *message, struct loop *loop)
-{
-    sock_close_client(loop, ((struct closing *)message)->client);
-    free(message);
-}
-
-static void close_sockets_at(const struct connection *connection, int worker)
-{
-    if (worker == loop_number(connection->loop)) {
-        sock_close_client(connection->loop, connection->caller.client);
-        return;
-    }
-    struct closing *closing = MEM_NEW(struct closing);
-
-    closing->message.deliver = close_arrived;
-    closing->message.drop = drop_closing;
-    closing->client = connection->caller.client;
-    mailbox_post(loop_of_worker((unsigned)worker), &closing->message);
-}
-
-void connection_has_socket_at(struct connection *connection, int worker)
-{
-    connection->workers |= (uint64_t)1 << worker;
-    if (connection->state == CONNECTION_GONE) {
-        close_sockets_at(connection, worker);
-    }
-}
 
 /* The client goes while its connection becomes a raw stream. What it has sent belongs to
  * that stream: the descriptor goes there all the same, or when the request for it ends.
@@ -558,7 +522,7 @@ void connection_gone(struct connection *connection)
     call_cancel_all(&connection->calls);
     for (int i = 0; i < HANDLE_MAX_WORKERS; i++) {
         if ((connection->workers >> i & 1) != 0) {
-            close_sockets_at(connection, i);
+            connection_close_sockets_at(connection, i);
         }
     }
 }

@@ -126,6 +126,8 @@ void connection_gone(struct connection *connection);
 void connection_settle(struct connection *connection);
 
 /* The client has, or gets, a socket in this worker. */
+/* Those that it has in this worker are closed. */
+void connection_close_sockets_at(const struct connection *connection, int worker);
 void connection_has_socket_at(struct connection *connection, int worker);
 
 /* handover.c: the stream is to go to `worker`; the request for it failed; the reply has

@@ -9,12 +9,12 @@
 #include "daemon/control/context_config.h"
 
 #include <jansson.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/base/check.h"
+#include "daemon/base/users.h"
 #include "daemon/control/contexts.h"
 #include "daemon/control/secret_file.h"
 #include "daemon/control/section.h"
@@ -38,21 +38,6 @@ struct draft {
 
 /* ---- Keys ---- */
 
-static bool find_user(const char *name, uid_t *uid)
-{
-    const struct passwd *user = getpwnam(name);
-    char *end;
-
-    if (user != NULL) {
-        *uid = user->pw_uid;
-        return true;
-    }
-    unsigned long number = strtoul(name, &end, 10);
-
-    *uid = (uid_t)number;
-    return name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX;
-}
-
 /* Names or numbers, with commas or spaces between them. */
 static bool read_users(struct draft *draft, const char *text, struct error *error)
 {
@@ -62,7 +47,7 @@ static bool read_users(struct draft *draft, const char *text, struct error *erro
     for (char *name = strtok_r(copy, ", \t", &rest); name != NULL && is_good;
          name = strtok_r(NULL, ", \t", &rest)) {
         is_good = draft->n_users < MAX_USERS &&
-                  find_user(name, &draft->users[draft->n_users++]);
+                  users_find(name, &draft->users[draft->n_users++]);
     }
     free(copy);
     return is_good || error_set_parameter(error, "users",

@@ -147,11 +147,16 @@ static bool is_allowed(const struct request *request, struct error *error)
     return false;
 }
 
+enum { SMALL_REQUEST = 8 * 1024 };
+
 /* What never waits is served at the limit, too: cancel above all. But it may wait for the
- * answer of another worker, so that it has a limit of its own. */
+ * answer of another worker, so that it has a limit of its own. Nor do small requests,
+ * such as close and interrupt, need room beside the large ones. */
 static bool has_room(const struct request *request, struct error *error)
 {
     size_t queue_size = control_limits()->reply_queue_size;
+    size_t memory_limit = control_limits()->request_queue_size;
+    size_t memory = arena_size(&request->arena);
     unsigned limit = control_limits()->requests_in_flight;
     unsigned n = request->connection->calls.n;
     bool is_quick = request->command->thread == THREAD_HOME &&
@@ -160,6 +165,10 @@ static bool has_room(const struct request *request, struct error *error)
     /* The replies of a batch are sent as one, when the last has come. */
     if (request->batch != NULL && batch_writer(request->batch)->size >= queue_size) {
         return error_set_limit(error, "reply-queue-size", (int64_t)queue_size);
+    }
+    if (memory > SMALL_REQUEST &&
+        request->connection->calls.memory + memory > memory_limit) {
+        return error_set_limit(error, "request-queue-size", (int64_t)memory_limit);
     }
     if (limit == 0 || n < limit || (is_quick && n < 2 * limit)) {
         return true;

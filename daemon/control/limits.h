@@ -16,6 +16,7 @@ struct control_limits {
     unsigned nesting;              /* levels of lists and objects in it */
     unsigned batch_size;           /* members of one batch */
     unsigned requests_in_flight;   /* waiting at once, of one connection */
+    size_t request_queue_size;     /* bytes that they may hold */
     unsigned connections;          /* control connections of all users */
     unsigned connections_per_user; /* and of one */
     unsigned sockets;              /* sockets of all users */

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_tls.c - bytes of a peer, whatever they may be, on a stream with a TLS session.
+ *
+ * The first byte chooses our side and what we do: read or write first, shut the output
+ * down, see the peer go. The rest comes in pieces, the size of which the second byte
+ * says. A reader and a writer wait on the stream all the time; whatever comes, each of
+ * them ends once, and nothing is left when the stream is closed.
+ */
+#include <config.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "daemon/base/check.h"
+#include "daemon/base/loop.h"
+#include "daemon/net/sock.h"
+#include "daemon/net/stream.h"
+#include "daemon/net/tls_context.h"
+#include "daemon/net/tls_session.h"
+#include "daemon/net/tls_wait.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { SERVER = 1, WRITES_FIRST = 2, SHUTS = 4, GOES = 8, BUFFERED = 16 };
+
+static struct loop *loop;
+static struct tls_context *contexts[2];
+
+static struct {
+    struct read_op read;
+    struct write_op write;
+    struct tls_wait wait;
+    unsigned n_reads, n_writes, n_waits;
+} ops;
+
+/* A certificate of nobody, for a hundred years, and its key: what is found stays the same
+ * from run to run. */
+static const char certificate[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBnDCCAUGgAwIBAgIUDptQdL9LtCrA+MuLPBFT/FvNIQgwCgYIKoZIzj0EAwIw\n"
+    "FjEUMBIGA1UEAwwLc2VydmVyLnRlc3QwIBcNMjYxMTI4MDMwOTQ1WhgPMjEyNjEx\n"
+    "MDQwMzA5NDVaMBYxFDASBgNVBAMMC3NlcnZlci50ZXN0MFkwEwYHKoZIzj0CAQYI\n"
+    "KoZIzj0DAQcDQgAEXLqT9cWha7pt52FL9qSZl5wMrr6a24qgp7RPL0RNmGQe1KVJ\n"
+    "2Q76mUPBGUxLFl3IiCSkLyVko8/n0FUhtLBhXqNrMGkwHQYDVR0OBBYEFK3uIGv4\n"
+    "769Ca3gBtzCAtxgfP7AvMB8GA1UdIwQYMBaAFK3uIGv4769Ca3gBtzCAtxgfP7Av\n"
+    "MA8GA1UdEwEB/wQFMAMBAf8wFgYDVR0RBA8wDYILc2VydmVyLnRlc3QwCgYIKoZI\n"
+    "zj0EAwIDSQAwRgIhAPEeHcTES39gHsQkMFTm0KXPP4ZxKiORKtbtoQC98ILZAiEA\n"
+    "owHlogCMYy7CEAP6OBj9mK8n+nT8xl2KME8j+6VkpCs=\n"
+    "-----END CERTIFICATE-----\n";
+static const char key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgrW6oJeupE6WkoORE\n"
+    "/5BvY8qeh7b/3LEvx/K0yrCPT26hRANCAARcupP1xaFrum3nYUv2pJmXnAyuvprb\n"
+    "iqCntE8vRE2YZB7UpUnZDvqZQ8EZTEsWXciIJKQvJWSjz+fQVSG0sGFe\n"
+    "-----END PRIVATE KEY-----\n";
+
+static struct tls_text text_of(const char *text)
+{
+    return (struct tls_text){text, strlen(text)};
+}
+
+static void set_up(void)
+{
+    struct tls_config config;
+    struct error error;
+
+    tls_config_init(&config, TLS_CLIENT);
+    config.ca = text_of(certificate);
+    contexts[TLS_CLIENT] = tls_context_new(&config, &error);
+    tls_config_init(&config, TLS_SERVER);
+    config.certificate = text_of(certificate);
+    config.key = text_of(key);
+    config.verify = TLS_VERIFY_OPTIONAL;
+    config.ca = text_of(certificate);
+    contexts[TLS_SERVER] = tls_context_new(&config, &error);
+    CHECK(contexts[TLS_CLIENT] != NULL && contexts[TLS_SERVER] != NULL);
+    loop = loop_new("fuzz", 0);
+    loop_enter(loop);
+}
+
+/* ---- What waits ---- */
+
+static enum take_result take(struct read_op *read, const struct stream_view *view,
+                             size_t *consumed, struct error *error)
+{
+    (void)error;
+    *consumed = view->size;
+    read->told_end = view->size == 0;
+    return TAKE_DONE;
+}
+
+static void read_done(struct op *op, const struct error *error)
+{
+    (void)op, (void)error;
+    ops.n_reads++;
+}
+
+static void write_done(struct op *op, const struct error *error)
+{
+    (void)op, (void)error;
+    ops.n_writes++;
+}
+
+static void wait_done(struct tls_wait *wait, const struct error *error)
+{
+    (void)wait, (void)error;
+    ops.n_waits++;
+}
+
+static void start_read(struct sock *sock)
+{
+    ops.read.take = take;
+    ops.read.limit = STREAM_PIECE;
+    ops.read.op.done = read_done;
+    stream_read(sock, &ops.read, -1);
+}
+
+static void start_write(struct sock *sock)
+{
+    static const uint8_t bytes[] = "hello";
+
+    ops.write.bytes = bytes;
+    ops.write.size = sizeof bytes;
+    ops.write.is_flush = true;
+    ops.write.op.done = write_done;
+    stream_write(sock, &ops.write, -1);
+}
+
+/* ---- The loop ---- */
+
+struct rounds {
+    struct later later;
+    unsigned n_left;
+};
+
+static void one_round(void *arg)
+{
+    struct rounds *rounds = arg;
+
+    if (rounds->n_left-- == 0) {
+        loop_stop(loop);
+    } else {
+        later_ask(&rounds->later, loop, one_round, rounds);
+    }
+}
+
+static void run(void)
+{
+    struct rounds rounds = {.n_left = 4};
+
+    later_ask(&rounds.later, loop, one_round, &rounds);
+    loop_run(loop);
+}
+
+/* ---- The peer ---- */
+
+static void say(int peer, const uint8_t *data, size_t size, size_t piece)
+{
+    uint8_t heard[4096];
+
+    while (size > 0) {
+        size_t n = size < piece ? size : piece;
+        ssize_t sent = send(peer, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return; /* it listens no more, or has to be served first */
+        }
+        data += sent;
+        size -= (size_t)sent;
+        run();
+        while (recv(peer, heard, sizeof heard, MSG_DONTWAIT) > 0) {
+        }
+    }
+}
+
+static struct sock *open_sock(unsigned flags, const uint8_t **data, size_t *size,
+                              int fds[2])
+{
+    static const struct sock_spec sock_spec = {.connect = SOCK_CONNECT_ACTIVE};
+    struct tls_session_spec spec = {
+        .context = contexts[flags & SERVER ? TLS_SERVER : TLS_CLIENT],
+        .host = "server.test",
+        .handshake_seconds = 3600,
+        .allows_truncation = (flags & GOES) != 0,
+    };
+    struct error error;
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    struct sock *sock = sock_new(&sock_spec, &error);
+
+    CHECK(sock != NULL && sock_set_fd(sock, fds[0]) == 0);
+    stream_open(sock);
+    if ((flags & BUFFERED) != 0) {
+        spec.received = *data;
+        spec.received_size = *size / 2;
+        *data += *size / 2;
+        *size -= *size / 2;
+    }
+    CHECK(tls_session_open(sock, &spec, &error));
+    return sock;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int fds[2];
+
+    if (size < 2) {
+        return 0;
+    }
+    if (loop == NULL) {
+        set_up();
+    }
+    unsigned flags = data[0];
+    size_t piece = (size_t)data[1] * 16 + 1;
+
+    data += 2;
+    size -= 2;
+    memset(&ops, 0, sizeof ops);
+    struct sock *sock = open_sock(flags, &data, &size, fds);
+
+    if ((flags & WRITES_FIRST) != 0) {
+        start_write(sock);
+        start_read(sock);
+    } else {
+        start_read(sock);
+        start_write(sock);
+    }
+    tls_wait_start(sock, &ops.wait, "ssl-do-handshake", -1, wait_done);
+    if ((flags & SHUTS) != 0) {
+        stream_shutdown(sock, OP_OUTPUT);
+    }
+    say(fds[1], data, size, piece);
+    if ((flags & GOES) != 0) {
+        (void)shutdown(fds[1], SHUT_WR);
+    }
+    run();
+    (void)stream_input_ready(sock);
+    (void)stream_output_ready(sock);
+    sock_close(sock, (flags & SHUTS) == 0);
+    run();
+    sock_close_all(loop, true);
+    (void)close(fds[1]);
+    run();
+    if (ops.n_reads != 1 || ops.n_writes != 1 || ops.n_waits != 1 ||
+        !sock_none_left(loop)) {
+        abort();
+    }
+    return 0;
+}
