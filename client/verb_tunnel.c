@@ -30,6 +30,27 @@ static const struct param_row rows[] = {
               "the connection"),
     VERB_OPTION("tls", VALUE_BOOL, NULL, "false",
                 "those who connect speak TLS; the options of it want this"),
+    VERB_OPTION("tls-connect", VALUE_BOOL, NULL, "false", "speak TLS to the targets"),
+    VERB_OPTION("tls-ca", VALUE_FILE, "file", NULL,
+                "authorities that the targets must have a certificate of; those of the "
+                "system if absent; with --tls-connect"),
+    VERB_OPTION("tls-server-name", VALUE_STRING, NULL, NULL,
+                "name that the certificate of the targets must be for, instead of their "
+                "host; with --tls-connect"),
+    VERB_OPTION("tls-own-certificate", VALUE_FILE, "file", NULL,
+                "PEM file, certificate and key, to show to the targets; with "
+                "--tls-connect"),
+    VERB_OPTION("tls-no-verify", VALUE_BOOL, NULL, "false",
+                "take any certificate of the targets; with --tls-connect"),
+};
+
+/* Options above, and the parameters of a context that they are. */
+static const struct {
+    const char *option, *parameter;
+} target_options[] = {
+    {"tls-ca", "ca-file"},
+    {"tls-server-name", "server-name"},
+    {"tls-own-certificate", "certificate"},
 };
 
 /* The place as parameters of make-socket. New reference; NULL: *problem. */
@@ -71,6 +92,33 @@ static bool set_places(json_t *params, const json_t *words, struct problem *prob
     return is_good;
 }
 
+/* The context that the targets are spoken to with, if that is wanted. False: *problem. */
+static bool add_client_context(struct session *session, json_t *params,
+                               const json_t *words, struct problem *problem)
+{
+    json_t *own = memory_need(json_object()), *made = NULL;
+    bool is_wanted = json_is_true(json_object_get(words, "tls-connect"));
+
+    for (size_t i = 0; i < sizeof(target_options) / sizeof(target_options[0]); i++) {
+        json_t *value = json_object_get(words, target_options[i].option);
+        if (value)
+            (void)json_object_set(own, target_options[i].parameter, value);
+    }
+    if (json_is_true(json_object_get(words, "tls-no-verify")))
+        (void)json_object_set_new(own, "verify", json_false());
+    if (is_wanted)
+        made = session_call_json(session, "make-ssl-client-context", own, problem);
+    else if (json_object_size(own) > 0)
+        (void)problem_usage(problem, "tunnel: an option of the targets wants "
+                                     "--tls-connect");
+    if (made)
+        (void)json_object_set(params, "client-context", json_object_get(made, "context"));
+    bool is_good = made != NULL || (!is_wanted && json_object_size(own) == 0);
+    json_decref(made);
+    json_decref(own);
+    return is_good;
+}
+
 static int run_tunnel(struct context *context, struct args *args, struct problem *problem)
 {
     json_t *params = args->borrowed_params[0];
@@ -78,7 +126,9 @@ static int run_tunnel(struct context *context, struct args *args, struct problem
                                       set_places(params, args->params, problem)
                                   ? run_new_session(context, problem)
                                   : NULL;
-    json_t *made = session && tls_verbs_listen(session, args, "server-context", problem)
+    json_t *made = session &&
+                           tls_verbs_listen(session, args, "server-context", problem) &&
+                           add_client_context(session, params, args->params, problem)
                        ? session_call_json(session, "make-tunnel", params, problem)
                        : NULL;
 
@@ -101,7 +151,7 @@ const struct verb verb_tunnel = {
                     "listens. For tunnels that stay write sections [tunnel NAME] into "
                     "the configuration of the daemon, see sockd.conf(5).\n\n"
                     "With --tls and --certificate those who connect have to speak TLS, "
-                    "as with serve; --client-context has TLS spoken to the target.",
+                    "as with serve; --tls-connect has TLS spoken to the targets.",
                 VERB_ROWS(rows)},
     .borrows = {"make-tunnel", "make-ssl-server-context"},
     .run = run_tunnel,

@@ -3,7 +3,7 @@
 # cli_tunnel.sh - tunnels of the command line and of the configuration, with nginx and curl, and
 # redis when it is there, at their ends.
 . "$(dirname "$0")/cli.sh"
-needs nginx curl python3
+needs nginx curl python3 openssl
 
 # ---- A web server on a Unix-domain socket
 web=$directory/web
@@ -143,6 +143,63 @@ fetch "$configured" 1
 gives 0
 await "the end of its sockets" eval 'ctl list-sockets --name people --json;
     grep -q "\"sockets\": *\[\]" "$directory/out"'
+
+# ---- TLS: curl through a tunnel that opens it, and through one that seals it for that
+cd "$directory" || exit 99
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+    -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+    -keyout tls.key -out tls.pem 2>openssl.log || { cat openssl.log; exit 99; }
+start_tunnel 127.0.0.1:0 "$web/socket" --tls --certificate tls.pem --key tls.key
+opening=$tunnel secure=$port
+for file in empty 1 large; do
+    run curl -sS --cacert tls.pem -o got "https://localhost:$secure/$file" --connect-to "::127.0.0.1:"
+    gives 0
+    cmp got "$web/files/$file" || failed "$file came otherwise over TLS"
+done
+start_tunnel 127.0.0.1:0 "127.0.0.1:$secure" --tls-connect --tls-ca tls.pem
+for file in empty 1 large; do
+    fetch "$port" "$file"
+    gives 0
+    cmp "$directory/got" "$web/files/$file" || failed "$file came otherwise through two tunnels"
+done
+kill $tunnel
+start_tunnel 127.0.0.1:0 "127.0.0.1:$secure" --tls-connect --tls-ca tls.pem --tls-server-name other.test
+fetch "$port" 1 # refused: the certificate is for another name
+! cmp -s "$directory/got" "$web/files/1" ||
+    failed "a certificate for another name was taken"
+kill $tunnel $opening
+ctl tunnel 127.0.0.1:0 80 --tls-ca tls.pem
+gives 1
+warns 'wants --tls-connect'
+
+# ---- The same by sections of the configuration
+read -r sealed opened <<<"$(free_ports 2)"
+cat >tls.conf <<END
+[context front]
+certificate = $directory/tls.pem
+key = $directory/tls.key
+[context back]
+role = client
+ca-file = $directory/tls.pem
+[tunnel open]
+listen = 127.0.0.1:$opened
+connect = $web/socket
+server-context = front
+[tunnel seal]
+listen = 127.0.0.1:$sealed
+connect = 127.0.0.1:$opened
+client-context = back
+END
+chmod 600 tls.key
+"$builddir/daemon/sockd" --config tls.conf --socket "$directory/tls" 2>tls.log &
+tls_daemon=$!
+later $tls_daemon
+await "the daemon with TLS" [ -S "$directory/tls" ]
+await "its tunnels" curl -s -o /dev/null "http://127.0.0.1:$sealed/1"
+fetch "$sealed" large
+gives 0
+cmp "$directory/got" "$web/files/large" || failed "a file came otherwise through configured tunnels"
+kill $tls_daemon
 
 # ---- Redis
 if command -v redis-server >/dev/null && command -v redis-benchmark >/dev/null; then

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * system_tunnel_tls.c - tunnels with TLS: two of them behind each other, so that one
+ * seals what the other opens; who may pass, what comes before TLS, and what becomes of
+ * handshakes that fail.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/certs.h"
+#include "tests/harness.h"
+#include "tests/peer.h"
+#include "tests/traffic.h"
+#include "tests/tunnel_rig.h"
+#include "tests/unit.h"
+#include "tests/wire.h"
+
+static struct cert_tree tree;
+static struct cert *guest; /* of a client, "guest" and "guest.test" */
+
+static void begin(unsigned workers)
+{
+    cert_tree_init(&tree);
+    guest = cert_new(&(struct cert_spec){
+        .name = "guest", .alt_names = "DNS:guest.test", .issuer = tree.root});
+    tunnel_rig_start(workers);
+}
+
+static void end(void)
+{
+    cert_free(guest);
+    cert_tree_fini(&tree);
+}
+
+static int64_t make_server(json_t *more)
+{
+    json_t *params =
+        json_pack("{s:s, s:s}", "certificate", tree.chain, "key", tree.leaf->key_pem);
+
+    CU_ASSERT_EQUAL(json_object_update(params, more), 0);
+    json_t *made = wire_call(tunnel_rig.wire, "make-ssl-server-context", "O", params);
+    json_decref(params);
+    json_decref(more);
+    return wire_int(made, "context");
+}
+
+/* Wants the server of the tree; with a certificate of its own or without. */
+static int64_t make_client(const struct cert *own)
+{
+    json_t *params =
+        json_pack("{s:s, s:s}", "ca-file", tree.root->pem, "server-name", "server.test");
+
+    if (own != NULL) {
+        json_object_set_new(params, "certificate", json_string(own->pem));
+        json_object_set_new(params, "key", json_string(own->key_pem));
+    }
+    json_t *made = wire_call(tunnel_rig.wire, "make-ssl-client-context", "O", params);
+    json_decref(params);
+    return wire_int(made, "context");
+}
+
+/* A tunnel that seals, to `port`. */
+static struct rig_tunnel make_sealing(int64_t context, int port, json_t *more)
+{
+    json_t *params =
+        json_pack("{s:I, s:{s:s, s:i}}", "client-context", context, "connect",
+                  "remote-host", "127.0.0.1", "remote-port", port);
+
+    if (more != NULL) {
+        CU_ASSERT_EQUAL(json_object_update(params, more), 0);
+        json_decref(more);
+    }
+    return rig_tunnel(tunnel_rig.wire, params);
+}
+
+static struct rig_tunnel make_opening(json_t *more)
+{
+    json_t *params = json_pack("{s:I}", "server-context", make_server(json_object()));
+
+    if (more != NULL) {
+        CU_ASSERT_EQUAL(json_object_update(params, more), 0);
+        json_decref(more);
+    }
+    return rig_tunnel(tunnel_rig.wire, params);
+}
+
+static void await_both_empty(const struct rig_tunnel *first,
+                             const struct rig_tunnel *second)
+{
+    rig_await_value(first->handle, "connections", 0);
+    rig_await_value(second->handle, "connections", 0);
+    rig_await_sockets(2);
+}
+
+/* ---- Bytes ---- */
+
+static void run_traffic(unsigned workers, unsigned n, size_t most)
+{
+    begin(workers);
+    struct rig_tunnel opening = make_opening(NULL);
+    struct rig_tunnel sealing = make_sealing(make_client(NULL), opening.port, NULL);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct traffic_plan plan = traffic_random(i % 20 == 0 ? most : 1u << 15);
+        int front = peer_connect("127.0.0.1", sealing.port);
+        int back = peer_accept(opening.target);
+        if (i % 5 == 0) {
+            plan.sizes[0]++;
+            plan.cut = TRAFFIC_CUT_HEARD;
+            plan.cut_at = (size_t)(harness_random() % plan.sizes[0]);
+        }
+        plan.is_slow = i % 17 == 3;
+        traffic_add(front, back, &plan);
+    }
+    traffic_run();
+    await_both_empty(&sealing, &opening);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(opening.handle), "accepted"), n);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(opening.handle), "cut"), (n + 4) / 5);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(sealing.handle), "failed"), 0);
+    end();
+}
+
+static void test_traffic_one(void) { run_traffic(1, 60, 2u << 20); }
+
+static void test_traffic_many(void) { run_traffic(4, 150, 4u << 20); }
+
+static void test_half_close(void)
+{
+    begin(2);
+    struct rig_tunnel opening = make_opening(NULL);
+    struct rig_tunnel sealing = make_sealing(make_client(NULL), opening.port, NULL);
+    int front = peer_connect("127.0.0.1", sealing.port);
+    int back = peer_accept(opening.target);
+
+    peer_print(front, "question");
+    peer_shut_output(front);
+    peer_expect_text(back, "question");
+    peer_expect_end(back);
+    peer_print(back, "answer");
+    peer_expect_text(front, "answer");
+    peer_close(back);
+    peer_expect_end(front);
+    await_both_empty(&sealing, &opening);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(opening.handle), "cut"), 0);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(sealing.handle), "cut"), 0);
+    end();
+}
+
+/* ---- Who may pass ---- */
+
+static struct rig_tunnel make_guarded(const char *name)
+{
+    int64_t context = make_server(
+        json_pack("{s:s, s:s}", "verify", "required", "ca-file", tree.root->pem));
+
+    return rig_tunnel(tunnel_rig.wire,
+                      json_pack("{s:I, s:[s, s]}", "server-context", context,
+                                "client-names", "somebody.test", name));
+}
+
+static void check_pass(const char *name, const struct cert *own, bool may_pass)
+{
+    struct rig_tunnel guarded = make_guarded(name);
+    struct rig_tunnel sealing = make_sealing(make_client(own), guarded.port, NULL);
+    int front = peer_connect("127.0.0.1", sealing.port);
+
+    if (may_pass) {
+        int back = peer_accept(guarded.target);
+        peer_print(front, "let in");
+        peer_expect_text(back, "let in");
+        peer_close(back);
+        peer_expect_end(front);
+        CU_ASSERT_EQUAL(wire_int(rig_listed(guarded.handle), "refused"), 0);
+    } else {
+        peer_expect_reset(front);
+        rig_await_value(guarded.handle, "refused", 1);
+    }
+    rig_await_value(guarded.handle, "connections", 0);
+}
+
+static void test_names(void)
+{
+    begin(2);
+    check_pass("guest", guest, true);
+    check_pass("guest.test", guest, true);
+    check_pass("test", guest, false);
+    check_pass("guest.tes", guest, false);
+    check_pass("guest", NULL, false);
+    wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
+                 "{s:{s:s}, s:{s:s, s:i}, s:[s]}", "listen", "local-host", "127.0.0.1",
+                 "connect", "remote-host", "127.0.0.1", "remote-port", 1, "client-names",
+                 "a");
+    end();
+}
+
+/* ---- Failures ---- */
+
+/* A target that speaks no TLS, one with the certificate of somebody else, one that is
+ * good. */
+static void test_fail_over(void)
+{
+    begin(2);
+    struct rig_tunnel opening = make_opening(NULL);
+    struct rig_tunnel plain = rig_tunnel(tunnel_rig.wire, NULL);
+    struct cert *stranger = cert_new(
+        &(struct cert_spec){.name = "server.test", .alt_names = "DNS:server.test"});
+    json_t *made = wire_call(tunnel_rig.wire, "make-ssl-server-context", "{s:s, s:s}",
+                             "certificate", stranger->pem, "key", stranger->key_pem);
+    struct rig_tunnel other = rig_tunnel(
+        tunnel_rig.wire, json_pack("{s:I}", "server-context", wire_int(made, "context")));
+    struct rig_tunnel sealing =
+        make_sealing(make_client(NULL), 1,
+                     json_pack("{s:[{s:s, s:i}, {s:s, s:i}, {s:s, s:i}]}", "connect",
+                               "remote-host", "127.0.0.1", "remote-port", plain.port,
+                               "remote-host", "127.0.0.1", "remote-port", other.port,
+                               "remote-host", "127.0.0.1", "remote-port", opening.port));
+    int front = peer_connect("127.0.0.1", sealing.port);
+    int silent = peer_accept(plain.target);
+
+    peer_print(silent, "this is no TLS, and long enough to be seen as such\r\n");
+    int back = peer_accept(opening.target);
+    peer_print(front, "found");
+    peer_expect_text(back, "found");
+    rig_await_value(other.handle, "refused", 1);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(sealing.handle), "failed"), 0);
+    cert_free(stranger);
+    end();
+}
+
+static void test_bad_handshakes(void)
+{
+    begin(2);
+    struct rig_tunnel opening =
+        make_opening(json_pack("{s:f}", "handshake-timeout", 0.2));
+    int front = peer_connect("127.0.0.1", opening.port);
+
+    peer_expect_end(front); /* it says nothing, and no session was begun */
+    rig_await_value(opening.handle, "refused", 1);
+    front = peer_connect("127.0.0.1", opening.port);
+    peer_shut_output(front);
+    rig_await_value(opening.handle, "refused", 2);
+    /* The same towards a target. */
+    int port, target = peer_listen("127.0.0.1", &port);
+    struct rig_tunnel sealing = make_sealing(
+        make_client(NULL), port, json_pack("{s:f}", "handshake-timeout", 0.2));
+    front = peer_connect("127.0.0.1", sealing.port);
+    (void)peer_accept(target);
+    peer_expect_reset(front);
+    rig_await_value(sealing.handle, "failed", 1);
+    end();
+}
+
+/* ---- PROXY headers stand before TLS ---- */
+
+static void test_proxy(void)
+{
+    begin(2);
+    struct rig_tunnel opening =
+        make_opening(json_pack("{s:s, s:s}", "accept-proxy", "v2", "send-proxy", "v1"));
+    struct rig_tunnel sealing =
+        make_sealing(make_client(NULL), opening.port,
+                     json_pack("{s:s, s:s}", "accept-proxy", "v1", "send-proxy", "v2"));
+    int front = peer_connect("127.0.0.1", sealing.port);
+
+    peer_print(front, "PROXY TCP4 192.0.2.1 192.0.2.2 1234 80\r\nhello");
+    int back = peer_accept(opening.target);
+    peer_expect_text(back, "PROXY TCP4 192.0.2.1 192.0.2.2 1234 80\r\nhello");
+    end();
+}
+
+/* ---- Contexts ---- */
+
+static void test_contexts(void)
+{
+    begin(2);
+    int64_t server = make_server(json_object()), client = make_client(NULL);
+
+    wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
+                 "{s:{}, s:{s:s, s:i}, s:I}", "listen", "connect", "remote-host", "a",
+                 "remote-port", 1, "client-context", server);
+    wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
+                 "{s:{}, s:{s:s, s:i}, s:I}", "listen", "connect", "remote-host", "a",
+                 "remote-port", 1, "server-context", client);
+    wire_refused(tunnel_rig.wire, "no-such-context", "make-tunnel",
+                 "{s:{}, s:{s:s, s:i}, s:s}", "listen", "connect", "remote-host", "a",
+                 "remote-port", 1, "server-context", "nobody");
+    /* A tunnel keeps what it has. */
+    struct rig_tunnel opening =
+        rig_tunnel(tunnel_rig.wire, json_pack("{s:I}", "server-context", server));
+    struct rig_tunnel sealing = make_sealing(client, opening.port, NULL);
+    wire_call(tunnel_rig.wire, "close-context", "{s:I}", "context", server);
+    wire_call(tunnel_rig.wire, "close-context", "{s:I}", "context", client);
+    int front = peer_connect("127.0.0.1", sealing.port);
+    int back = peer_accept(opening.target);
+    peer_print(front, "still");
+    peer_expect_text(back, "still");
+    end();
+}
+
+static const struct unit_test tests[] = {
+    {"random traffic through one worker", test_traffic_one},
+    {"random traffic through several", test_traffic_many},
+    {"each way ends for itself", test_half_close},
+    {"client-names", test_names},
+    {"a target is one whose handshake is done", test_fail_over},
+    {"handshakes that fail", test_bad_handshakes},
+    {"PROXY headers before TLS", test_proxy},
+    {"contexts", test_contexts},
+};
+
+UNIT_MAIN(tests)
