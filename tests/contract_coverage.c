@@ -77,7 +77,14 @@ static void check_line(const char *line)
 {
     bool is_seen = json_object_get(seen, line);
     bool is_excused = json_object_get(excused, line);
+    char optional[300];
 
+    /* What a test can exercise on some machines only, and skips on others. */
+    snprintf(optional, sizeof(optional), "%s where possible", line);
+    if (json_object_get(excused, optional)) {
+        json_object_del(excused, optional);
+        return;
+    }
     if (!is_seen && !is_excused) {
         UNIT_FAIL("no test has exercised: %s", line);
     } else if (is_seen && is_excused) {

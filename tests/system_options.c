@@ -270,6 +270,8 @@ static void test_groups(void)
     CU_ASSERT_EQUAL(wire_int(now, "multicast-interface"), if_nametoindex("lo"));
     CU_ASSERT_EQUAL(kernel(fd, IPPROTO_IP, IP_MULTICAST_TTL), 9);
     CU_ASSERT_EQUAL(kernel(fd, IPPROTO_IP, IP_MULTICAST_LOOP), 0);
+    (void)wire_refused(wire, "not-supported", "set-socket-options", "{s:I, s:s}",
+                       "socket", socket, "multicast-join", "ff02::1%lo");
     /* It is in the one group, and was never in the other. */
     struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203),
                              .imr_ifindex = (int)if_nametoindex("lo")};
