@@ -172,6 +172,7 @@ static void check_pass(const char *name, const struct cert *own, bool may_pass)
         peer_expect_text(back, "let in");
         peer_close(back);
         peer_expect_end(front);
+        peer_close(front);
         CU_ASSERT_EQUAL(wire_int(rig_listed(guarded.handle), "refused"), 0);
     } else {
         peer_expect_reset(front);
