@@ -184,8 +184,10 @@ static void keep(struct program *program, const char *bytes, size_t size)
             unit_bail_out("out of memory");
         }
     }
-    memcpy(program->output + program->size, bytes, size);
-    program->size += size;
+    for (size_t i = 0; i < size; i++) {
+        /* s_client prints some, and a text would end there. */
+        program->output[program->size++] = bytes[i] != '\0' ? bytes[i] : ' ';
+    }
     program->output[program->size] = '\0';
 }
 

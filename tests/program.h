@@ -36,7 +36,7 @@ void program_say(struct program *program, const char *text);
 /* The end of what it reads. */
 void program_end_input(struct program *program);
 
-/* What it has printed so far, without waiting; a text, should there be no NUL in it. */
+/* What it has printed so far, without waiting; each NUL as a blank. */
 const char *program_output(struct program *program);
 /* Waits until it has printed this (also before). */
 void program_await(struct program *program, const char *text);
