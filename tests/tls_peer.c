@@ -178,7 +178,10 @@ SSL *tls_peer_open(SSL_CTX *context, const struct tls_peer_spec *spec, int fd)
     }
     SSL_set_connect_state(ssl);
     if (spec->server_name != NULL) {
-        need(SSL_set_tlsext_host_name(ssl, spec->server_name) == 1, "server name");
+        /* SSL_set_tlsext_host_name() casts const away; the name is copied. */
+        char name[256];
+        (void)snprintf(name, sizeof name, "%s", spec->server_name);
+        need(SSL_set_tlsext_host_name(ssl, name) == 1, "server name");
         need(spec->ca == NULL || SSL_set1_host(ssl, spec->server_name) == 1, "host");
     }
     if (spec->alpn != NULL) {
