@@ -294,6 +294,12 @@ static void test_nobody_there(void)
 
 /* ---- Giving up ---- */
 
+static bool is_only_client(void *context)
+{
+    (void)context;
+    return wire_int(wire_call(name_rig.wire, "statistics", NULL), "clients") == 1;
+}
+
 static void test_cancel(void)
 {
     struct wire *other;
@@ -302,6 +308,7 @@ static void test_cancel(void)
 
     rig_start();
     (void)add("silent.test", TRICK_SILENT);
+    (void)add("other.test", TRICK_SILENT);
     id = wire_send(name_rig.wire, "dns-query", "{s:s, s:i}", "name", "silent.test",
                    "timeout", 300);
     nameserver_await(name_rig.server, "silent.test", 1);
@@ -313,9 +320,11 @@ static void test_cancel(void)
     (void)wire_send(other, "dns-query", "{s:s, s:i}", "name", "silent.test", "timeout",
                     300);
     nameserver_await(name_rig.server, "silent.test", 2);
-    (void)wire_send(other, "lookup-hostname", "{s:s}", "host", "silent.test");
+    (void)wire_send(other, "lookup-hostname", "{s:s}", "host", "other.test");
     wire_close(other);
-    id = wire_send(name_rig.wire, "lookup-hostname", "{s:s, s:i}", "host", "silent.test",
+    /* While it was still there its question would be shared. */
+    harness_await(is_only_client, NULL, "the end of the other client");
+    id = wire_send(name_rig.wire, "lookup-hostname", "{s:s, s:i}", "host", "other.test",
                    "timeout", 0);
     (void)wire_error(name_rig.wire, id, "timeout");
     /* And the daemon ends while one waits. */
