@@ -359,6 +359,35 @@ static void test_limit(void)
     rig_expect_answer(rig_query("{s:s}", "name", "a.test"), ADDRESS_1);
 }
 
+/* Each of these has its own time to wait, which must not mean its own socket. */
+static void test_many_timeouts(void)
+{
+    enum { N = 200, LINES = 64 };
+    char name[32];
+
+    rig_start();
+    int n = harness_n_descriptors(name_rig.harness);
+
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof(name), "t%d.test", i);
+        (void)add(name, TRICK_HOLD);
+        (void)wire_send(name_rig.wire, "dns-query", "{s:s, s:f}", "name", name, "timeout",
+                        200 + i / 4.0);
+    }
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof(name), "t%d.test", i);
+        nameserver_await(name_rig.server, name, 1);
+    }
+    CU_ASSERT(harness_n_descriptors(name_rig.harness) <= n + LINES);
+    /* And the time is what was asked for, whatever that of the line. */
+    (void)add("short.test", TRICK_SILENT);
+    expect_flag(
+        rig_query("{s:s, s:f, s:i}", "name", "short.test", "timeout", 0.101, "repeat", 3),
+        "timed-out");
+    nameserver_await(name_rig.server, "short.test", 3);
+    CU_ASSERT_EQUAL(rig_counter("dns-unanswered"), 3);
+}
+
 /* ---- Nobody waits for a server that hangs, but those who asked it ---- */
 
 /* For whoever reads the log; it decides nothing. */
@@ -442,6 +471,7 @@ static const struct unit_test tests[] = {
     {"a server that is not there", test_nobody_there},
     {"cancelled, left alone, stopped", test_cancel},
     {"look-ups are limited", test_limit},
+    {"200 different times to wait", test_many_timeouts},
     {"200 look-ups hang and nobody else waits", test_hanging},
 };
 
