@@ -409,26 +409,45 @@ static void latencies(int fd, double *p50, double *p99)
     *p99 = quantile(samples, N_LATENCIES, 0.99);
 }
 
+struct latency {
+    double p50, p99;
+};
+
+static void take_best(struct latency *best, int fd)
+{
+    double p50, p99;
+
+    latencies(fd, &p50, &p99); /* whatever was changed before is done then */
+    latencies(fd, &p50, &p99);
+    if (p50 < best->p50) {
+        *best = (struct latency){p50, p99};
+    }
+}
+
 static void bench_hanging(const struct target *target, int fd)
 {
-    double p50, p99, hung_p50, hung_p99;
+    struct latency without = {1e9, 0}, with = {1e9, 0};
     uint16_t silent;
-    int listener = udp_socket(&silent), hanging = target_connect(target);
+    int listener = udp_socket(&silent);
     char servers[64];
 
-    latencies(fd, &p50, &p99); /* the machine warms up */
-    latencies(fd, &p50, &p99);
     snprintf(servers, sizeof servers, "\"127.0.0.1:%u\"", silent);
     configure(fd, servers);
-    for (int i = 0; i < N_HANGING; i += IN_FLIGHT) {
-        send_lookups(hanging, IN_FLIGHT);
+    /* In turn, as above. */
+    for (int round = 0; round < ROUNDS; round++) {
+        take_best(&without, fd);
+        int hanging = target_connect(target);
+        for (int i = 0; i < N_HANGING; i += IN_FLIGHT) {
+            send_lookups(hanging, IN_FLIGHT);
+        }
+        take_best(&with, fd);
+        close(hanging);
     }
-    latencies(fd, &hung_p50, &hung_p99);
     printf("one request: p50 %.1f us, p99 %.1f us; while %d look-ups hang p50 %.1f us, "
            "p99 %.1f us\n",
-           p50, p99, N_HANGING, hung_p50, hung_p99);
-    tell("latency while look-ups hang / without, p50", hung_p50 / p50, "x", 1.2, false);
-    close(hanging);
+           without.p50, without.p99, N_HANGING, with.p50, with.p99);
+    tell("latency while look-ups hang / without, p50", with.p50 / without.p50, "x", 1.2,
+         false);
     close(listener);
 }
 
