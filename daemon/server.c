@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/activation.h"
 #include "daemon/base/handle.h"
 #include "daemon/base/jobs.h"
 #include "daemon/base/log.h"
@@ -212,11 +213,15 @@ static bool open_listener(void)
     struct control_listener_plan plan;
     char path[108], why[CONFIG_WHY_SIZE];
     struct rights rights;
+    int fd;
 
-    if (!config_socket_path(server.config, path, sizeof path, why)) {
+    if (!activation_take(&fd, why)) {
+        return failed("cannot start", why);
+    }
+    if (fd < 0 && !config_socket_path(server.config, path, sizeof path, why)) {
         return failed("no control socket", why);
     }
-    if (strcmp(path, "/run/sockd/sockd.sock") == 0 && geteuid() == 0) {
+    if (fd < 0 && strcmp(path, "/run/sockd/sockd.sock") == 0 && geteuid() == 0) {
         /* Under a service manager it is there already; whatever else is wrong with it
          * shows when the socket is bound. */
         (void)mkdir("/run/sockd", 0755);
@@ -228,6 +233,7 @@ static bool open_listener(void)
         credentials_set_admin_group(rights.admins);
     }
     plan = (struct control_listener_plan){
+        .fd = fd,
         .path = path,
         .owner = rights.owner,
         .group = rights.group,
