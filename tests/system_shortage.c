@@ -23,8 +23,8 @@ static int64_t counter(struct wire *wire, const char *name)
                     name);
 }
 
-/* No descriptor can be had any more, or again as many as at the start. Those that are open
- * stay; how many they are does not matter, since a limit is one on their numbers. */
+/* No descriptor can be had any more, or again as many as at the start. Those that are
+ * open stay; how many they are does not matter, since a limit is one on their numbers. */
 static void allow_descriptors(const struct harness *harness, bool is_allowed)
 {
     struct rlimit limit;
