@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tests/bench/figure.h"
 #include "tests/bench/load.h"
 #include "tests/bench/target.h"
 
@@ -36,17 +37,6 @@ enum {
 static const char *program;
 static double seconds = 2;
 static char reply[REPLY_ROOM];
-
-static void tell(const char *what, double value, const char *unit, double limit,
-                 bool is_least)
-{
-    bool is_met = is_least ? value >= limit : value <= limit;
-
-    printf("  %-52s %9.2f %-3s", what, value, unit);
-    printf(" %s %5.2f  %s\n", is_least ? "least" : "limit", limit,
-           is_met ? "met" : "MISSED");
-    fflush(stdout);
-}
 
 /* ---- The name server that all ask ---- */
 
@@ -159,8 +149,8 @@ static void bench_cached(const struct target *target, int fd)
     }
     printf("cached lookup-hostname: CPU %.2f us; a request on a socket %.2f us\n",
            best_lookup, best_request);
-    tell("cached lookup-hostname / a control request, CPU", best_lookup / best_request,
-         "x", 1.15, false);
+    figure_tell("cached lookup-hostname / a control request, CPU",
+                best_lookup / best_request, "x", 1.15);
 }
 
 /* ---- Uncached ---- */
@@ -362,8 +352,8 @@ static void bench_uncached(const struct target *target, int fd, uint16_t server)
     printf("uncached, %d in flight: sockd %.0f per s, CPU %.2f us; unbound %.0f per s, "
            "CPU %.2f us\n",
            IN_FLIGHT, ours.per_second, ours.cpu_us, theirs.per_second, theirs.cpu_us);
-    tell("uncached look-ups per s / unbound", ours.per_second / theirs.per_second, "x",
-         0.7, true);
+    figure_tell_least("uncached look-ups per s / unbound",
+                      ours.per_second / theirs.per_second, "x", 0.7);
     target_stop(&unbound);
 }
 
@@ -403,7 +393,7 @@ static void bench_hanging(const struct target *target, int fd)
     printf("one request: p50 %.1f us, p99 %.1f us; while %d look-ups hang p50 %.1f us, "
            "p99 %.1f us\n",
            p50, p99, N_HANGING, hung_p50, hung_p99);
-    tell("latency while look-ups hang / without, p50", hung_p50 / p50, "x", 1.2, false);
+    figure_tell("latency while look-ups hang / without, p50", hung_p50 / p50, "x", 1.2);
     close(hanging);
     close(listener);
 }
