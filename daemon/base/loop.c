@@ -213,6 +213,8 @@ void loop_stop(struct loop *loop)
     loop->is_stopping = true;
 }
 
+bool loop_is_stopping(const struct loop *loop) { return loop->is_stopping; }
+
 struct loop *loop_self(void) { return self; }
 
 int loop_number(const struct loop *loop) { return loop->number; }

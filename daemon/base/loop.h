@@ -40,6 +40,8 @@ void loop_run(struct loop *loop);
 /* From the home thread: loop_run() returns after the present round; called before it, at
  * once. */
 void loop_stop(struct loop *loop);
+/* Between the two: messages that are left are dropped. Thread: home. */
+bool loop_is_stopping(const struct loop *loop);
 
 /* The loop whose home is the running thread; NULL in job threads. */
 struct loop *loop_self(void);

@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tests/bench/figure.h"
 #include "tests/bench/load.h"
 #include "tests/bench/target.h"
 
@@ -39,16 +40,6 @@ enum {
 static const char *program;
 static double seconds = 2;
 static char reply[REPLY_ROOM];
-
-static void tell(const char *what, double value, const char *unit, double limit)
-{
-    printf("  %-46s %9.2f %-6s", what, value, unit);
-    if (limit > 0) {
-        printf(" limit %7.2f  %s", limit, value <= limit ? "met" : "MISSED");
-    }
-    printf("\n");
-    fflush(stdout);
-}
 
 /* A datagram socket to ask about: it needs no peer. Its connection owns it. */
 static int64_t make_socket(int fd)
@@ -105,10 +96,10 @@ static void bench_requests(void)
             (double)theirs.n_requests / theirs.seconds);
         snprintf(what, sizeof what, "  %d clients, %d pipelined, %s", plan.n_clients,
                  plan.n_pipelined, cases[i].is_latency ? "p50" : "CPU");
-        tell(what,
-             cases[i].is_latency ? mine.p50_us / theirs.p50_us
-                                 : mine.cpu_us / theirs.cpu_us,
-             "x", cases[i].limit);
+        figure_tell(what,
+                    cases[i].is_latency ? mine.p50_us / theirs.p50_us
+                                        : mine.cpu_us / theirs.cpu_us,
+                    "x", cases[i].limit);
     }
     close(owner);
     target_stop(&reference);
@@ -229,7 +220,7 @@ static void bench_workers(void)
     home = one_request_p50(near, socket);
     across = one_request_p50(far, socket);
     printf("  one request: p50 %.1f us at home, %.1f us across workers\n", home, across);
-    tell("one request across workers / at home, p50", across / home, "x", 2);
+    figure_tell("one request across workers / at home, p50", across / home, "x", 2);
     loader = (struct loader){.target = &target, .socket = socket};
     atomic_store(&stop_loading, false);
     for (int i = 0; i < N_LOADERS; i++) {
@@ -242,7 +233,7 @@ static void bench_workers(void)
         pthread_join(threads[i], NULL);
     }
     printf("  under load: interrupt p99 %.1f us, one request p50 %.1f us\n", p99, home);
-    tell("interrupt across workers p99 / one request p50", p99 / home, "x", 3);
+    figure_tell("interrupt across workers p99 / one request p50", p99 / home, "x", 3);
     close(near);
     close(far);
     target_stop(&target);
@@ -285,8 +276,8 @@ static void bench_list(const struct target *target, int fd)
     if (n != N_STREAMS) {
         die("list-sockets has %d sockets, not %d", n, N_STREAMS);
     }
-    tell("list-sockets, CPU per 1,000 sockets",
-         (double)(target_cpu_ns(target) - cpu) / 1e6 / (n / 1000.0), "ms", 10);
+    figure_tell("list-sockets, CPU per 1,000 sockets",
+                (double)(target_cpu_ns(target) - cpu) / 1e6 / (n / 1000.0), "ms", 10);
 }
 
 static void bench_memory(void)
@@ -319,8 +310,8 @@ static void bench_memory(void)
             die("accept: %s (%s)", strerror(errno), reply);
         }
     }
-    tell("idle plain socket",
-         (double)(target_memory(&target) - before) / 1024 / N_STREAMS, "KiB", 1);
+    figure_tell("idle plain socket",
+                (double)(target_memory(&target) - before) / 1024 / N_STREAMS, "KiB", 1);
     bench_list(&target, owner);
     before = target_memory(&target);
     for (int i = 0; i < N_CONNECTIONS; i++) {
@@ -328,8 +319,9 @@ static void bench_memory(void)
         (void)ask(connections[i], "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hello\"}\n",
                   reply, sizeof reply);
     }
-    tell("idle control connection",
-         (double)(target_memory(&target) - before) / 1024 / N_CONNECTIONS, "KiB", 4);
+    figure_tell("idle control connection",
+                (double)(target_memory(&target) - before) / 1024 / N_CONNECTIONS, "KiB",
+                4);
     for (int i = 0; i < N_CONNECTIONS; i++) {
         close(connections[i]);
     }
@@ -392,7 +384,7 @@ static void bench_start(void)
     for (int i = 0; i < N_STARTS; i++) {
         samples[i] = start_once();
     }
-    tell("start to ready, median", quantile(samples, N_STARTS, 0.5), "ms", 20);
+    figure_tell("start to ready, median", quantile(samples, N_STARTS, 0.5), "ms", 20);
 }
 
 int main(int argc, char **argv)
