@@ -18,7 +18,7 @@
 #include "daemon/base/mailbox.h"
 
 struct job {
-    struct message message; /* carries the job back */
+    struct message message;   /* carries the job back */
     struct job *next, **link; /* the queue; link NULL: not in it */
     struct loop *asker;
     bool may_hang; /* set by the asker: it waits for others, perhaps for long */
