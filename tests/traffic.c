@@ -19,7 +19,11 @@
 #include "tests/peer.h"
 #include "tests/unit.h"
 
-enum { PIECE = 96 * 1024, SLOW_PIECE = 256 };
+enum {
+    PIECE = 96 * 1024,
+    SLOW_PIECE = 256,
+    ROUND_MS = 1, /* pauses are counted in rounds, also when nobody else is left */
+};
 
 /* Bytes in order; a byte depends on its place and the seed alone. */
 struct sequence {
@@ -193,13 +197,21 @@ static void hear_end(struct flow_side *side, bool is_reset)
 {
     const struct traffic_plan *plan = &side->flow->plan;
 
+    size_t size = side->received.at;
+    bool is_good;
+
     if (plan->cut == TRAFFIC_WHOLE || is_first(side)) {
-        CU_ASSERT_FALSE(is_reset);
-        CU_ASSERT_EQUAL(side->received.at, plan->sizes[is_first(side)]);
+        is_good = !is_reset && size == plan->sizes[is_first(side)];
     } else {
-        CU_ASSERT_EQUAL(other(side)->fd, -1);
-        CU_ASSERT_TRUE(is_reset || plan->cut == TRAFFIC_CUT_MUTE);
-        CU_ASSERT_TRUE(side->received.at <= plan->cut_at);
+        is_good = other(side)->fd == -1 && size <= plan->cut_at &&
+                  (is_reset || plan->cut == TRAFFIC_CUT_MUTE);
+    }
+    if (!is_good) {
+        UNIT_FAIL("%s: %s after %zu bytes, not as planned: sizes %zu and %zu, cut %d at "
+                  "%zu, %s side",
+                  plan->name != NULL ? plan->name : "a flow",
+                  is_reset ? "a reset" : "an end", size, plan->sizes[0], plan->sizes[1],
+                  (int)plan->cut, plan->cut_at, is_first(side) ? "first" : "second");
     }
     side->has_end = true;
 }
@@ -213,7 +225,10 @@ static void receive_some(struct flow_side *side)
     if (n > 0) {
         produce(&side->received, expected, (size_t)n);
         if (memcmp(bytes, expected, (size_t)n) != 0) {
-            UNIT_FAIL_NOW("other bytes than were sent, near byte %zu", side->received.at);
+            UNIT_FAIL_NOW("%s: other bytes than were sent, near byte %zu",
+                          side->flow->plan.name != NULL ? side->flow->plan.name
+                                                        : "a flow",
+                          side->received.at);
         }
         side->received.at += (size_t)n;
     } else if (n == 0 || errno != EAGAIN) {
@@ -270,7 +285,7 @@ static void serve(struct flow_side *side, short what)
         finish(side);
     }
     if (harness_random() % 16 == 0) {
-        side->n_pauses = (unsigned)(harness_random() % 32);
+        side->n_pauses = (unsigned)(harness_random() % 8);
     }
     if (is_slow(side)) {
         side->n_pauses += 8;
@@ -283,7 +298,7 @@ static void run(bool only_fast)
     size_t n_polled;
 
     while (gather(&n_polled, only_fast)) {
-        int n = poll(traffic.polled, n_polled, 10);
+        int n = poll(traffic.polled, n_polled, ROUND_MS);
         CU_ASSERT_TRUE_FATAL(n >= 0);
         for (size_t i = 0; i < n_polled; i++) {
             if (traffic.polled[i].revents != 0 && traffic.sides[i]->fd >= 0) {

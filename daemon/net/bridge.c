@@ -292,6 +292,20 @@ static void ask_end(struct bridge *bridge, enum bridge_end end)
     later_ask(&bridge->ending, loop_self(), end_bridge, bridge);
 }
 
+/* What was received from one side goes to the other, as far as that takes anything. */
+static void deliver(struct bridge *bridge, unsigned i)
+{
+    struct relay_way *way = &bridge->ways[i];
+    struct sock *to = bridge->sides[1 - i].sock;
+
+    relay_collect(way);
+    if (!to->as.stream->is_output_ending && !stream_output_failed(to)) {
+        way->n_moved += way->buffer.size;
+        stream_push(to, buffer_bytes(&way->buffer), way->buffer.size);
+    }
+    buffer_fini(&way->buffer);
+}
+
 void bridge_drop(struct sock *sock, bool is_abort)
 {
     struct bridge *bridge = sock->as.stream->bridge;
@@ -305,14 +319,11 @@ void bridge_drop(struct sock *sock, bool is_abort)
     if (!bridge->is_ending) {
         /* The last that is done for the two of them: what was received is delivered. */
         for (unsigned i = 0; i < 2 && other->sock != NULL && !is_abort; i++) {
-            struct relay_way *way = &bridge->ways[i];
-            relay_collect(way);
-            stream_push(bridge->sides[1 - i].sock, buffer_bytes(&way->buffer),
-                        way->buffer.size);
-            buffer_fini(&way->buffer);
+            deliver(bridge, i);
         }
-        other->is_cut = is_abort;
-        ask_end(bridge, BRIDGE_END_CLOSED);
+        /* A cut that is known does not become a clean end by an orderly close. */
+        ask_end(bridge, other->is_cut && !is_abort ? BRIDGE_END_CUT : BRIDGE_END_CLOSED);
+        other->is_cut = other->is_cut || is_abort;
     }
     (void)leave(side);
     if (other->sock == NULL) {

@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/bench/clib.h"
+#include "tests/bench/figure.h"
 #include "tests/bench/load.h"
 #include "tests/bench/target.h"
 
@@ -41,17 +42,6 @@ enum {
 static const char *program;
 static double seconds = 2;
 static char reply[REPLY_ROOM];
-
-static void tell(const char *what, double value, const char *unit, double limit,
-                 bool is_least)
-{
-    bool is_met = is_least ? value >= limit : value <= limit;
-
-    printf("  %-52s %9.2f %-3s", what, value, unit);
-    printf(" %s %5.2f  %s\n", is_least ? "least" : "limit", limit,
-           is_met ? "met" : "MISSED");
-    fflush(stdout);
-}
 
 /* ---- The name server that all ask ---- */
 
@@ -182,8 +172,8 @@ static void bench_cached(const struct target *target, int fd)
            "%.2f us\n",
            best_rate, best_lookup, best_request);
     tell_clib("a name of the file of hosts", 0);
-    tell("cached lookup-hostname / a control request, CPU", best_lookup / best_request,
-         "x", 1.15, false);
+    figure_tell("cached lookup-hostname / a control request, CPU",
+                best_lookup / best_request, "x", 1.15);
 }
 
 /* ---- Uncached ---- */
@@ -386,8 +376,8 @@ static void bench_uncached(const struct target *target, int fd, uint16_t server)
     printf("uncached, %d in flight: sockd %.0f per s, CPU %.2f us; unbound %.0f per s, "
            "CPU %.2f us\n",
            IN_FLIGHT, ours.per_second, ours.cpu_us, theirs.per_second, theirs.cpu_us);
-    tell("uncached look-ups per s / unbound", ours.per_second / theirs.per_second, "x",
-         0.7, true);
+    figure_tell_least("uncached look-ups per s / unbound",
+                      ours.per_second / theirs.per_second, "x", 0.7);
     target_stop(&unbound);
 }
 
@@ -446,8 +436,8 @@ static void bench_hanging(const struct target *target, int fd)
     printf("one request: p50 %.1f us, p99 %.1f us; while %d look-ups hang p50 %.1f us, "
            "p99 %.1f us\n",
            without.p50, without.p99, N_HANGING, with.p50, with.p99);
-    tell("latency while look-ups hang / without, p50", with.p50 / without.p50, "x", 1.2,
-         false);
+    figure_tell("latency while look-ups hang / without, p50", with.p50 / without.p50, "x",
+                1.2);
     close(listener);
 }
 
