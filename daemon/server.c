@@ -51,7 +51,10 @@
 #include "proto/arena.h"
 #include "proto/table.h"
 
-enum { MAINTENANCE_SECONDS = 600 };
+enum {
+    MAINTENANCE_SECONDS = 600,
+    QUICK_THREADS = 2 /* for what must not wait behind look-ups: clients, files */
+};
 
 static struct {
     const struct config *config;
@@ -324,7 +327,7 @@ static bool prepare(void)
         .hosts = config_text(server.config, CONFIG_HOSTS),
         .cache_size = (size_t)config_number(server.config, CONFIG_DNS_CACHE_SIZE),
     });
-    jobs_start(number(CONFIG_JOB_THREADS));
+    jobs_start(number(CONFIG_JOB_THREADS) + QUICK_THREADS, number(CONFIG_JOB_THREADS));
     char why[CONFIG_WHY_SIZE];
 
     if (!context_sections_read(server.config, why)) {

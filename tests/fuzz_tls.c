@@ -3,9 +3,10 @@
  * fuzz_tls.c - bytes of a peer, whatever they may be, on a stream with a TLS session.
  *
  * The first byte chooses our side and what we do: read or write first, shut the output
- * down, see the peer go. The rest comes in pieces, the size of which the second byte
- * says. A reader and a writer wait on the stream all the time; whatever comes, each of
- * them ends once, and nothing is left when the stream is closed.
+ * down, see the peer go; and what we make of the certificate of the peer. The rest comes
+ * in pieces, the size of which the second byte says; after some of them, all at once, as
+ * each costs a turn of the loop. A reader and a writer wait on the stream all the time;
+ * whatever comes, each of them ends once, and nothing is left when the stream is closed.
  */
 #include <config.h>
 #include <stdint.h>
@@ -23,10 +24,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SERVER = 1, WRITES_FIRST = 2, SHUTS = 4, GOES = 8, BUFFERED = 16 };
+enum {
+    SERVER = 1,
+    WRITES_FIRST = 2,
+    SHUTS = 4,
+    GOES = 8,
+    BUFFERED = 16,
+    CURIOUS = 32, /* any certificate will do; else only one that verifies */
+};
+enum { MAX_PIECES = 24 };
 
 static struct loop *loop;
-static struct tls_context *contexts[2];
+static struct tls_context *contexts[2][2]; /* role, CURIOUS */
 
 static struct {
     struct read_op read;
@@ -61,21 +70,29 @@ static struct tls_text text_of(const char *text)
     return (struct tls_text){text, strlen(text)};
 }
 
-static void set_up(void)
+/* Either side has the certificate, trusts it, and asks the other one for it. */
+static struct tls_context *context_new(enum tls_role role, bool is_curious)
 {
     struct tls_config config;
     struct error error;
 
-    tls_config_init(&config, TLS_CLIENT);
-    config.ca = text_of(certificate);
-    contexts[TLS_CLIENT] = tls_context_new(&config, &error);
-    tls_config_init(&config, TLS_SERVER);
+    tls_config_init(&config, role);
     config.certificate = text_of(certificate);
     config.key = text_of(key);
-    config.verify = TLS_VERIFY_OPTIONAL;
     config.ca = text_of(certificate);
-    contexts[TLS_SERVER] = tls_context_new(&config, &error);
-    CHECK(contexts[TLS_CLIENT] != NULL && contexts[TLS_SERVER] != NULL);
+    config.verify = is_curious ? TLS_VERIFY_REQUEST : TLS_VERIFY_REQUIRED;
+    struct tls_context *context = tls_context_new(&config, &error);
+
+    CHECK(context != NULL);
+    return context;
+}
+
+static void set_up(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        contexts[TLS_CLIENT][i] = context_new(TLS_CLIENT, i != 0);
+        contexts[TLS_SERVER][i] = context_new(TLS_SERVER, i != 0);
+    }
     loop = loop_new("fuzz", 0);
     loop_enter(loop);
 }
@@ -146,9 +163,9 @@ static void one_round(void *arg)
     }
 }
 
-static void run(void)
+static void run(unsigned n_rounds)
 {
-    struct rounds rounds = {.n_left = 4};
+    struct rounds rounds = {.n_left = n_rounds};
 
     later_ask(&rounds.later, loop, one_round, &rounds);
     loop_run(loop);
@@ -156,21 +173,27 @@ static void run(void)
 
 /* ---- The peer ---- */
 
-static void say(int peer, const uint8_t *data, size_t size, size_t piece)
+/* What we say is of no interest, but has to go. */
+static void hear(int peer)
 {
     uint8_t heard[4096];
 
-    while (size > 0) {
-        size_t n = size < piece ? size : piece;
+    while (recv(peer, heard, sizeof heard, MSG_DONTWAIT) == sizeof heard) {
+    }
+}
+
+static void say(int peer, const uint8_t *data, size_t size, size_t piece)
+{
+    for (unsigned n_pieces = 0; size > 0; n_pieces++) {
+        size_t n = n_pieces < MAX_PIECES && piece < size ? piece : size;
         ssize_t sent = send(peer, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent <= 0) {
             return; /* it listens no more, or has to be served first */
         }
         data += sent;
         size -= (size_t)sent;
-        run();
-        while (recv(peer, heard, sizeof heard, MSG_DONTWAIT) > 0) {
-        }
+        run(1);
+        hear(peer);
     }
 }
 
@@ -179,7 +202,8 @@ static struct sock *open_sock(unsigned flags, const uint8_t **data, size_t *size
 {
     static const struct sock_spec sock_spec = {.connect = SOCK_CONNECT_ACTIVE};
     struct tls_session_spec spec = {
-        .context = contexts[flags & SERVER ? TLS_SERVER : TLS_CLIENT],
+        .context =
+            contexts[flags & SERVER ? TLS_SERVER : TLS_CLIENT][flags & CURIOUS ? 1 : 0],
         .host = "server.test",
         .handshake_seconds = 3600,
         .allows_truncation = (flags & GOES) != 0,
@@ -234,14 +258,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((flags & GOES) != 0) {
         (void)shutdown(fds[1], SHUT_WR);
     }
-    run();
+    run(2);
     (void)stream_input_ready(sock);
     (void)stream_output_ready(sock);
     sock_close(sock, (flags & SHUTS) == 0);
-    run();
+    run(1);
     sock_close_all(loop, true);
     (void)close(fds[1]);
-    run();
+    run(1);
     if (ops.n_reads != 1 || ops.n_writes != 1 || ops.n_waits != 1 ||
         !sock_none_left(loop)) {
         abort();

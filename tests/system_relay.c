@@ -155,6 +155,29 @@ static void test_buffered_before(void)
     peer_expect_text(second.peer, "held cdef");
 }
 
+/* What came before the relay and was seen is told by no event any more. */
+static void test_seen_before(void)
+{
+    start(1);
+    for (int is_reset = 0; is_reset < 2; is_reset++) {
+        struct leg first = make_leg(wire, false), second = make_leg(wire, false);
+        peer_print(first.peer, "one ");
+        wire_call(wire, "wait-for-input-available", "{s:[I]}", "sockets", first.sock);
+        if (is_reset) {
+            peer_abort(first.peer);
+        } else {
+            CU_ASSERT_EQUAL(send(first.peer, "!", 1, MSG_OOB), 1);
+            peer_print(first.peer, "two"); /* behind the mark of the urgent byte */
+        }
+        wire_call(wire, "hello", NULL);
+        join(&first, &second);
+        peer_expect_text(second.peer, is_reset ? "one " : "one two");
+        if (is_reset) {
+            peer_expect_reset(second.peer);
+        }
+    }
+}
+
 static void test_traffic_near(void)
 {
     start(1);
@@ -510,6 +533,7 @@ static void test_descriptors(void)
 static const struct unit_test tests[] = {
     {"bytes run both ways, and each way ends for itself", test_both_ways},
     {"bytes that were there before come first", test_buffered_before},
+    {"what was seen before is not lost", test_seen_before},
     {"random traffic on one worker", test_traffic_near},
     {"random traffic between workers", test_traffic_far},
     {"a slow reader holds nobody else up", test_slow_reader},

@@ -401,6 +401,42 @@ static void test_bad_listeners(void)
                            "ssl-context");
 }
 
+/* Lists that leave nothing for one of the versions there are. The key is an EC key. */
+static void test_nothing_left(void)
+{
+    static const char rsa[] = "ECDHE-RSA-AES128-GCM-SHA256";
+    static const char *const cases[][5] = {
+        /* role, method, ciphers, ciphersuites, what is refused */
+        {"server", "tls", "PSK", NULL, "ciphers"},
+        {"server", "tls", rsa, NULL, "ciphers"},
+        {"server", "tlsv1.2", rsa, NULL, "ciphers"},
+        {"server", "tlsv1.3", rsa, NULL, NULL},
+        {"client", "tls", "PSK", NULL, "ciphers"},
+        {"client", "tlsv1.3", "PSK", NULL, NULL},
+        {"client", "tls", rsa, NULL, NULL},
+        {"client", "tls", "HIGH:@SECLEVEL=4", "TLS_AES_128_GCM_SHA256", "ciphersuites"},
+        {"client", "tlsv1.2", "HIGH:@SECLEVEL=4", "TLS_AES_128_GCM_SHA256", NULL},
+    };
+
+    start();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *role = cases[i][0];
+        json_t *params =
+            role[0] == 's' ? tls_server_params(NULL) : tls_client_params(NULL);
+
+        json_object_set_new(params, "method", json_string(cases[i][1]));
+        json_object_set_new(params, "ciphers", json_string(cases[i][2]));
+        if (cases[i][3] != NULL) {
+            json_object_set_new(params, "ciphersuites", json_string(cases[i][3]));
+        }
+        if (cases[i][4] != NULL) {
+            check_blames(refused(role, params, "invalid-params"), cases[i][4]);
+        } else {
+            CU_ASSERT(tls_context(role, params) > 0);
+        }
+    }
+}
+
 static const struct unit_test tests[] = {
     {"keys of all kinds and forms", test_keys},
     {"texts and values that are wrong", test_bad_texts},
@@ -408,6 +444,7 @@ static const struct unit_test tests[] = {
     {"weak methods, and those that are gone", test_weak_and_gone_methods},
     {"keywords that belong to the context", test_seven_keywords},
     {"keywords of the stream", test_overrides},
+    {"lists that leave nothing", test_nothing_left},
     {"whose order of ciphers", test_cipher_order},
     {"groups", test_groups},
     {"names choose the certificate", test_names_choose},

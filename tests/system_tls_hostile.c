@@ -376,15 +376,28 @@ static void test_listener_deadline(void)
     harness_await(are_counted, &(int64_t[]){0, N}, "failed handshakes");
     wire_refused(pair.wire, "timeout", "accept-connection", "{s:I, s:f}", "socket",
                  listener, "timeout", 0.01);
-    /* Closed in the middle of handshakes, whose deadline still holds. */
-    port = listen_with(0.5);
+}
+
+/* Closed in the middle of handshakes, whose deadline is far away. */
+static void test_listener_closed(void)
+{
+    enum { N = 20 };
+    int fds[N];
+
+    pair.harness = harness_start(NULL);
+    pair.wire = wire_open(pair.harness);
+    int port = listen_with(3600);
+    int n_before = harness_n_descriptors(pair.harness);
+
     for (int i = 0; i < N; i++) {
         fds[i] = peer_connect("127.0.0.1", port);
+        peer_write(fds[i], "\x16\x03\x01\x02\x00\x01", (size_t)(i % 7));
     }
+    harness_await(are_counted, &(int64_t[]){N, 0}, "handshakes under way");
+    CU_ASSERT_EQUAL(harness_n_descriptors(pair.harness), n_before + N);
     wire_call(pair.wire, "close", "{s:I}", "socket", listener);
     for (int i = 0; i < N; i++) {
         char byte;
-        /* Taken in or not: its end, or the kernel's reset of what nobody took. */
         peer_await(fds[i], POLLIN, "the end of a connection");
         CU_ASSERT(recv(fds[i], &byte, 1, 0) <= 0);
     }
@@ -406,6 +419,7 @@ static const struct unit_test tests[] = {
     {"a flood of key updates", test_flood_of_updates},
     {"a listener with many that stall", test_stalled_listener},
     {"a listener's deadline", test_listener_deadline},
+    {"a listener closed under handshakes", test_listener_closed},
 };
 
 UNIT_MAIN_AROUND(tests, tls_before, after)

@@ -466,26 +466,6 @@ static void output_done(struct op *op, const struct error *error)
 
 /* ---- The beginning ---- */
 
-bool bridge_may_join(struct sock *sock, struct error *error)
-{
-    struct stream *stream = stream_get(sock, error);
-
-    if (stream == NULL) {
-        return false;
-    }
-    if (sock->ops[OP_INPUT].n + sock->ops[OP_OUTPUT].n > 0) {
-        error_set(error, ERROR_BUSY, "other requests wait on the socket");
-    } else if (stream->decoder != NULL || stream->is_output_chunked) {
-        error_set(error, ERROR_BUSY, "chunking is on: turn it off with socket-control");
-    } else if (sock->fd < 0) {
-        error_set(error, ERROR_SHUTDOWN, "both directions of the socket were shut down");
-    } else {
-        return true;
-    }
-    error->socket = sock->handle;
-    return false;
-}
-
 static void init_side(struct bridge *bridge, unsigned i, struct sock *sock)
 {
     struct side *side = &bridge->sides[i];

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "daemon/net/tls_error.h"
+#include "daemon/net/tls_method.h"
 
 enum { STRONG_BITS = 128 };
 
@@ -73,17 +74,60 @@ static bool is_weak(const SSL_CIPHER *cipher)
            SSL_CIPHER_get_cipher_nid(cipher) == NID_rc4;
 }
 
-bool tls_ciphers_check(SSL *ssl, int level, bool allows_weak, struct error *error)
+/* A server needs a suite for the kind of key that it has; one of TLS 1.3 fits all. */
+static bool fits_key(const SSL_CIPHER *cipher, const EVP_PKEY *key)
+{
+    int kind = key != NULL ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;
+
+    switch (kind) {
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS:
+        return SSL_CIPHER_get_auth_nid(cipher) == NID_auth_rsa;
+    case EVP_PKEY_EC:
+    case EVP_PKEY_ED25519:
+    case EVP_PKEY_ED448:
+        return SSL_CIPHER_get_auth_nid(cipher) == NID_auth_ecdsa;
+    default:
+        return true;
+    }
+}
+
+/* Is a suite left for the versions up to TLS 1.2, and one for TLS 1.3, as far as they are
+ * allowed? */
+static bool covers(SSL *ssl, const STACK_OF(SSL_CIPHER) * usable, unsigned versions,
+                   struct error *error)
+{
+    const EVP_PKEY *key = SSL_is_server(ssl) ? SSL_get_privatekey(ssl) : NULL;
+    bool has_old = false, has_new = false;
+
+    for (int i = 0; i < sk_SSL_CIPHER_num(usable); i++) {
+        const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(usable, i);
+        bool is_new = strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.3") == 0;
+
+        has_new = has_new || is_new;
+        has_old = has_old || (!is_new && fits_key(cipher, key));
+    }
+    if ((versions & ~(unsigned)TLS_VERSION_1_3) != 0 && !has_old) {
+        return error_set_parameter(error, "ciphers",
+                                   "a cipher for TLS 1.2 that can be used here and fits "
+                                   "the key, or a method without TLS 1.2");
+    }
+    if ((versions & TLS_VERSION_1_3) != 0 && !has_new) {
+        return error_set_parameter(error, "ciphersuites",
+                                   "a suite that the security level lets pass, or a "
+                                   "method without TLS 1.3");
+    }
+    return true;
+}
+
+bool tls_ciphers_check(SSL *ssl, unsigned versions, int level, bool allows_weak,
+                       struct error *error)
 {
     STACK_OF(SSL_CIPHER) *usable = SSL_get1_supported_ciphers(ssl);
     int n = sk_SSL_CIPHER_num(usable);
-    bool is_fine = true;
+    bool is_fine = covers(ssl, usable, versions, error);
 
     ERR_clear_error();
-    if (n <= 0) {
-        is_fine = error_set_parameter(error, "ciphers",
-                                      "a list with a cipher that fits the method");
-    }
     for (int i = 0; is_fine && !allows_weak && i < n; i++) {
         const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(usable, i);
         char wanted[128];

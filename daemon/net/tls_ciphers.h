@@ -15,8 +15,10 @@
  * `ciphers` or `ciphersuites`. */
 bool tls_ciphers_apply(const char *ciphers, const char *ciphersuites, SSL_CTX *ssl_ctx,
                        SSL *ssl, struct error *error);
-/* Is there something left that this session could use, and nothing weak among it, unless
- * that is allowed? `level`: the security level it must not fall below. */
-bool tls_ciphers_check(SSL *ssl, int level, bool allows_weak, struct error *error);
+/* Is something left for TLS 1.3 and for what is older, as far as `versions` has them,
+ * that this session can use with its key, and nothing weak among it, unless that is
+ * allowed? `level`: the security level it must not fall below. */
+bool tls_ciphers_check(SSL *ssl, unsigned versions, int level, bool allows_weak,
+                       struct error *error);
 
 #endif

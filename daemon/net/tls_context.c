@@ -326,12 +326,21 @@ static bool set_algorithms(struct tls_context *context, const struct tls_config 
         return tls_error_parameter(error, "groups",
                                    "groups that OpenSSL knows, with colons between them");
     }
-    SSL *trial = SSL_new(ssl_ctx);
-    bool is_done = trial != NULL &&
-                   tls_ciphers_check(trial, context->level, config->allows_weak, error);
+    return true;
+}
+
+/* With all that decides about them, the certificate as well. */
+static bool check_algorithms(const struct tls_context *context,
+                             const struct tls_config *config, struct error *error)
+{
+    SSL *trial = SSL_new(context->ssl_ctx);
+
+    CHECK(trial != NULL);
+    bool is_fine = tls_ciphers_check(trial, config->versions, context->level,
+                                     config->allows_weak, error);
 
     SSL_free(trial);
-    return is_done;
+    return is_fine;
 }
 
 static bool build(struct tls_context *context, const struct tls_config *config,
@@ -344,6 +353,7 @@ static bool build(struct tls_context *context, const struct tls_config *config,
     prepare(context, config);
     if (!set_algorithms(context, config, error) ||
         !load_certificate(context, config, error) ||
+        !check_algorithms(context, config, error) ||
         !load_trust(context, config, error)) {
         return false;
     }

@@ -4,7 +4,9 @@
  *
  * Called by listener.c and by accept-connection; calls the listener, tls_session.c and
  * tls_wait.c. Thread: the home of the listener; each handshake is done in the worker of
- * its connection. Between them go messages, which name the listener by its handle.
+ * its connection. Between them go messages, which name the listener by its handle. When
+ * it ends, each worker is told: messages of one sender keep their order, so that what it
+ * sent there before has arrived.
  */
 #include <config.h>
 #include "daemon/net/tls_lobby.h"
@@ -51,9 +53,13 @@ struct passage {
     struct tls_choice *choice;         /* counted */
     double seconds;
     bool allows_truncation;
-    struct sock *sock; /* while the handshake is under way */
-    int64_t socket;    /* of the sock; 0: it has failed */
+    struct sock *sock;            /* while the handshake is under way */
+    struct passage *next, **link; /* the same: in `here` */
+    int64_t socket;               /* of the sock; 0: it has failed */
 };
+
+/* Those whose handshakes are under way in the running thread. */
+static _Thread_local struct passage *here;
 
 /* ---- The way back ---- */
 
@@ -71,7 +77,7 @@ static void forget(struct message *message) { passage_free((struct passage *)mes
 /* A stream that nobody will accept. */
 struct dismissal {
     struct message message;
-    int64_t socket;
+    int64_t socket; /* or the listener that is no more */
 };
 
 static void forget_dismissal(struct message *message) { free(message); }
@@ -86,15 +92,18 @@ static void dismissed(struct message *message, struct loop *loop)
     }
 }
 
-static void dismiss(int64_t socket)
+static void tell(unsigned worker, void (*deliver)(struct message *, struct loop *),
+                 int64_t socket)
 {
     struct dismissal *dismissal = MEM_NEW(struct dismissal);
 
-    dismissal->message.deliver = dismissed;
+    dismissal->message.deliver = deliver;
     dismissal->message.drop = forget_dismissal;
     dismissal->socket = socket;
-    mailbox_post(loop_of_worker(handle_worker(socket)), &dismissal->message);
+    mailbox_post(loop_of_worker(worker), &dismissal->message);
 }
+
+static void dismiss(int64_t socket) { tell(handle_worker(socket), dismissed, socket); }
 
 static void come_back(struct message *message, struct loop *loop)
 {
@@ -130,13 +139,35 @@ static void send_back(struct passage *passage, int64_t socket)
 
 /* ---- In the worker of the connection ---- */
 
+static void stay(struct passage *passage, struct sock *sock)
+{
+    passage->sock = sock;
+    passage->next = here;
+    passage->link = &here;
+    if (here != NULL) {
+        here->link = &passage->next;
+    }
+    here = passage;
+}
+
+static struct sock *leave(struct passage *passage)
+{
+    struct sock *sock = passage->sock;
+
+    *passage->link = passage->next;
+    if (passage->next != NULL) {
+        passage->next->link = passage->link;
+    }
+    passage->sock = NULL;
+    return sock;
+}
+
 static void shaken(struct tls_wait *wait, const struct error *error)
 {
     struct passage *passage =
         (struct passage *)(void *)((char *)wait - offsetof(struct passage, wait));
-    struct sock *sock = passage->sock;
+    struct sock *sock = leave(passage);
 
-    passage->sock = NULL;
     if (error == NULL) {
         send_back(passage, sock->handle);
         return;
@@ -172,7 +203,7 @@ static void begin(struct passage *passage)
         send_back(passage, 0);
         return;
     }
-    passage->sock = sock;
+    stay(passage, sock);
     tls_wait_start(sock, &passage->wait, "accept-connection", -1, shaken);
 }
 
@@ -180,6 +211,22 @@ static void arrive(struct message *message, struct loop *loop)
 {
     (void)loop;
     begin((struct passage *)message);
+}
+
+/* The listener has gone: nobody waits for these. */
+static void forsaken(struct message *message, struct loop *loop)
+{
+    int64_t listener = ((struct dismissal *)message)->socket;
+    struct passage *next;
+
+    (void)loop;
+    free(message);
+    for (struct passage *passage = here; passage != NULL; passage = next) {
+        next = passage->next; /* shaken() takes this one out */
+        if (passage->listener == listener) {
+            sock_close(passage->sock, true);
+        }
+    }
 }
 
 /* ---- At home ---- */
@@ -280,6 +327,9 @@ void tls_lobby_close(struct sock *listener)
     later_drop(&lobby->later);
     for (unsigned i = 0; i < lobby->n_line; i++) {
         dismiss(lobby->line[(lobby->first + i) % lobby->plan.limit]);
+    }
+    for (unsigned i = 0; lobby->n_under_way > 0 && i < loop_n_workers(); i++) {
+        tell(i, forsaken, listener->handle);
     }
     tls_offer_free(lobby->plan.offer);
     free(lobby->line);

@@ -120,7 +120,7 @@ bool tls_policy_override(struct tls_session *session,
         SSL_set_security_level(ssl, 0); /* OpenSSL 3 has these versions at no other */
     }
     if ((has_ciphers || overrides->versions != 0) &&
-        !tls_ciphers_check(ssl, context->level, context->allows_weak, error)) {
+        !tls_ciphers_check(ssl, versions, context->level, context->allows_weak, error)) {
         return false;
     }
     if (overrides->prefers_server_order > 0) {

@@ -291,7 +291,7 @@ static void shaken(void *arg)
 static bool open_session(struct link *link, struct error *error)
 {
     const struct tunnel_plan *plan = &link->tunnel->plan;
-    const struct dial_end *remote = &plan->targets[link->opening->target].remote;
+    const struct end *remote = &plan->targets[link->opening->target].remote;
     char host[IPADDR_TEXT_SIZE], port[8];
     struct tls_context *context;
 

@@ -292,6 +292,25 @@ static void run_scenario(const struct scenario *scenario)
     }
 }
 
+/* ---- By JSON ---- */
+
+static void bench_json(void)
+{
+    static const struct data_shape shape = SEAL; /* of a tunnel that is not used */
+    double plain[N_ROUNDS], tls[N_ROUNDS];
+    struct contender contender;
+
+    contender_start(&contender, DATA_SOCKD, program, 1, &rig, &shape);
+    for (int i = 0; i < N_ROUNDS; i++) {
+        plain[i] = data_json(&contender, false, seconds);
+        tls[i] = data_json(&contender, true, seconds);
+    }
+    contender_stop(&contender);
+    printf("json, a write and a read of 64 bytes (CPU us): plain %.2f, TLS %.2f\n",
+           median(plain) * 1e6, median(tls) * 1e6);
+    figure_tell("  TLS / plain", ratio(tls, plain), "x", 0);
+}
+
 /* ---- Memory ---- */
 
 static void bench_idle(void)
@@ -387,6 +406,9 @@ int main(int argc, char **argv)
         if (strstr(scenarios[i].name, name)) {
             run_scenario(&scenarios[i]);
         }
+    }
+    if (strstr("json", name)) {
+        bench_json();
     }
     if (strstr("idle", name)) {
         bench_idle();

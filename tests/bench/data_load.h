@@ -30,6 +30,8 @@ void data_ping(const struct contender *contender, int n_connections, double seco
 /* Connect, handshake, a byte there and back, close; eight at a time. */
 void data_handshakes(const struct contender *contender, bool is_resumed, double seconds,
                      struct data_figures *figures);
+/* Seconds of sockd's CPU for a write and a read of 64 bytes by JSON on one socket. */
+double data_json(const struct contender *contender, bool is_tls, double seconds);
 /* Bytes of memory for each of so many connections after one ping. */
 double data_idle(const struct contender *contender, int n_connections);
 
