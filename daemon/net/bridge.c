@@ -15,6 +15,8 @@
 #include "daemon/net/bridge.h"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -217,6 +219,16 @@ static void close_side(struct side *side)
     sock_close(sock, is_cut);
 }
 
+/* Reset meanwhile: what the kernel counts as not acknowledged then stays so for ever. */
+static bool is_reset(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_state == TCP_CLOSE;
+}
+
 static bool has_delivered(const struct side *side)
 {
     const struct sock *sock = side->sock;
@@ -230,7 +242,8 @@ static bool has_delivered(const struct side *side)
     }
     /* A reset takes with it what the peer has not acknowledged. */
     return sock->family != SOCK_FAMILY_INTERNET ||
-           ioctl(sock->fd, SIOCOUTQ, &n_queued) < 0 || n_queued == 0;
+           ioctl(sock->fd, SIOCOUTQ, &n_queued) < 0 || n_queued == 0 ||
+           is_reset(sock->fd);
 }
 
 /* False: a side that is to be cut has bytes on their way. When nothing has moved for too
