@@ -22,7 +22,8 @@ static char dir[] = "/tmp/sockd-reload-XXXXXX";
 static struct cert_tree renewed;
 static SSL_SESSION *kept; /* of the last that connected */
 
-static const char *const files[] = {"a.pem", "a.key", "b.pem", "b.key"};
+static const char *const files[] = {"a.pem", "a.key",     "b.pem",
+                                    "b.key", "trash.pem", "0123abcd.0"};
 
 static void put(const char *name, const char *text)
 {
@@ -208,10 +209,36 @@ static void test_without_contexts(void)
     harness_stop(pair.harness);
 }
 
+/* Text around the certificates in any encoding, and a directory in which the certificates
+ * stand under the names of their hashes beside others that nobody wants: the daemon takes
+ * from files what the library takes. */
+static void test_files_of_people(void)
+{
+    char config[1024];
+    char *text = cert_join("Zertifikat f\xfcr M\xfcller\r\n", tls_tree.chain, NULL);
+
+    put("a.pem", text);
+    put("trash.pem", "no PEM");
+    put("0123abcd.0", tls_tree.root->pem);
+    (void)snprintf(config, sizeof config,
+                   "[context a]\ncertificate = %s/a.pem\nkey = %s/a.key\n"
+                   "ca-directory = %s\nverify = optional\n",
+                   dir, dir, dir);
+    pair.harness = harness_start(&(struct harness_options){.config = config});
+    pair.wire = wire_open(pair.harness);
+    json_t *listener = json_incref(listen_as("a"));
+
+    visit(listener, &tls_tree);
+    json_decref(listener);
+    reload("renewed=1 kept=0");
+    free(text);
+}
+
 static const struct unit_test tests[] = {
     {"renewed under streams", test_renewal},
     {"files that are not good", test_bad_files},
     {"signals at once", test_signals_at_once},
+    {"files as people have them", test_files_of_people},
     {"no contexts", test_without_contexts},
 };
 
