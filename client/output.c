@@ -236,6 +236,63 @@ static size_t label_width(json_t *object)
     return width;
 }
 
+/* Texts with lines of their own, as PEM has them, are shown in these, where they can be
+ * copied from. */
+static bool has_lines(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    const char *line_feed = text ? strchr(text, '\n') : NULL;
+
+    return line_feed && line_feed[1];
+}
+
+static void write_lines(FILE *out, const char *name, const json_t *value, int indent)
+{
+    const char *text = json_string_value(value);
+    const char *end = text + json_string_length(value);
+
+    (void)fprintf(out, "%*s%s:\n", indent, "", name);
+    while (text < end) {
+        const char *line_feed = memchr(text, '\n', (size_t)(end - text));
+        size_t size = (size_t)((line_feed ? line_feed : end) - text);
+        char *line = columns_visible(text, size);
+
+        (void)fprintf(out, "%s\n", line);
+        free(line);
+        text += size + (line_feed != NULL);
+    }
+}
+
+/* One object after the other: what has lines of its own makes no table. */
+static void write_blocks(FILE *out, const struct object_row *object, json_t *items,
+                         int indent)
+{
+    struct row_list list = rows_of(object->fields, object->n_fields);
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(items, i, item)
+    {
+        if (i > 0)
+            (void)fputc('\n', out);
+        write_members(out, &list, item, indent);
+    }
+    free(list.rows);
+}
+
+static bool is_blocks(const json_t *items)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(json_array_get(items, 0), name, value)
+    {
+        if (has_lines(value))
+            return true;
+    }
+    return false;
+}
+
 static void write_member(FILE *out, const char *name, const struct result_row *row,
                          json_t *value, int indent, size_t width)
 {
@@ -253,7 +310,12 @@ static void write_member(FILE *out, const char *name, const struct result_row *r
         free(list.rows);
     } else if (is_table(value) && object) {
         (void)fprintf(out, "%*s%s:\n", indent, "", name);
-        output_table(out, object, value);
+        if (is_blocks(value))
+            write_blocks(out, object, value, indent + 2);
+        else
+            output_table(out, object, value);
+    } else if (has_lines(value)) {
+        write_lines(out, name, value, indent);
     } else {
         char *text = cell_of(row, value);
         int pad = (int)(width - strlen(name));

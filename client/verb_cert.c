@@ -26,7 +26,7 @@
 #include "client/tls_verbs.h"
 #include "proto/error.h"
 
-enum { LABEL_WIDTH = 9, SECONDS_A_DAY = 86400 };
+enum { LABEL_WIDTH = 9, TEXT_WIDTH = 68 /* of lines of 80 */, SECONDS_A_DAY = 86400 };
 
 /* From 1900 to 1970. */
 static const json_int_t universal_epoch = 2208988800;
@@ -95,10 +95,33 @@ static bool ask(struct session *session, struct args *args, struct finding *find
 
 /* ---- Showing ---- */
 
+/* How much of a text goes on a line: to the last comma that fits, else to the first. */
+static size_t part(const char *text)
+{
+    size_t size = 0;
+
+    if (columns_width(text) <= TEXT_WIDTH)
+        return strlen(text);
+    for (;;) {
+        size_t next = size + strcspn(text + size, ",");
+
+        if (!text[next] || (size > 0 && next >= TEXT_WIDTH))
+            return size > 0 ? size : next;
+        size = next + 1;
+    }
+}
+
+/* A label and a text, which goes on below itself when it is long. */
 static void line(const char *label, const char *text)
 {
-    if (*text)
-        (void)printf("  %-*s %s\n", LABEL_WIDTH, label, text);
+    while (*text) {
+        size_t size = part(text);
+
+        (void)printf("  %-*s %.*s\n", LABEL_WIDTH, label, (int)size, text);
+        text += size;
+        text += strspn(text, " ");
+        label = "";
+    }
 }
 
 static void member(const char *label, const json_t *certificate, const char *name)
@@ -171,6 +194,18 @@ static void validity(const json_t *certificate)
     draft_fini(&text);
 }
 
+/* In halves of 16 bytes. */
+static void fingerprint(const json_t *certificate)
+{
+    enum { HALF = 16 * 3 };
+    char *text = columns_cell_text(json_object_get(certificate, "fingerprint-sha256"));
+    size_t size = strlen(text) == 2 * HALF - 1 ? HALF : strlen(text);
+
+    (void)printf("  %-*s %.*s\n", LABEL_WIDTH, "SHA-256", (int)size, text);
+    line("", text + size);
+    free(text);
+}
+
 static void print_certificate(const char *heading, const json_t *certificate)
 {
     (void)printf("\n%s\n", heading);
@@ -180,7 +215,7 @@ static void print_certificate(const char *heading, const json_t *certificate)
     validity(certificate);
     member("key", certificate, "key");
     member("serial", certificate, "serial-number-hex");
-    member("SHA-256", certificate, "fingerprint-sha256");
+    fingerprint(certificate);
 }
 
 static bool is_verified(const struct finding *finding)

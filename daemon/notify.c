@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notify.c - READY=1, STOPPING=1 and STATUS=, through libsystemd or by ourselves.
+ * notify.c - READY=1, RELOADING=1, STOPPING=1 and STATUS=, through libsystemd or by
+ * ourselves.
  *
  * Called by the server. Thread: main.
  */
@@ -76,5 +77,7 @@ static void tell(const char *state, const char *sentence)
 }
 
 void notify_ready(const char *status) { tell("READY=1", status); }
+
+void notify_reloading(const char *status) { tell("RELOADING=1", status); }
 
 void notify_stopping(const char *status) { tell("STOPPING=1", status); }

@@ -7,8 +7,9 @@
 #ifndef SOCKD_NOTIFY_H
 #define SOCKD_NOTIFY_H
 
-/* Clients can connect. `status` is a sentence for people. */
+/* Clients can connect; or a reload is done. `status` is a sentence for people. */
 void notify_ready(const char *status);
+void notify_reloading(const char *status);
 void notify_stopping(const char *status);
 
 #endif

@@ -46,6 +46,7 @@
 #include "daemon/net/stream.h"
 #include "daemon/notify.h"
 #include "daemon/pool.h"
+#include "daemon/reload.h"
 #include "daemon/resolver_thread.h"
 #include "daemon/rights.h"
 #include "daemon/signals.h"
@@ -64,7 +65,7 @@ static struct {
     struct control_listener *listener;
     struct timer timer; /* bounds the stop */
     struct timer maintenance;
-    bool is_stopping, is_ending;
+    bool is_ready, is_stopping, is_ending;
     bool has_failed; /* the start */
 } server;
 
@@ -112,6 +113,28 @@ static void signalled(int number)
     } else {
         request_stop();
     }
+}
+
+/* ---- Reload ---------------------------------------------------------------------------
+ */
+
+static void reloaded(void)
+{
+    if (server.is_ready && !server.is_stopping) {
+        notify_ready("serving clients");
+    }
+}
+
+static void reload_asked(void)
+{
+    if (server.is_stopping) {
+        return;
+    }
+    log_line(LOG_DAEMON, LOG_LEVEL_INFO, "A signal came. signal=HUP");
+    if (server.is_ready) {
+        notify_reloading("reading certificates");
+    }
+    reload_start(server.config, server.loop, reloaded);
 }
 
 /* ---- Start: what the system gives -----------------------------------------------------
@@ -298,6 +321,7 @@ static void serve(const char *why)
     }
     log_line(LOG_DAEMON, LOG_LEVEL_INFO, "Ready. version=%s workers=%u pid=%ld",
              PACKAGE_VERSION, loop_n_workers(), (long)getpid());
+    server.is_ready = true;
     notify_ready("serving clients");
 }
 
@@ -317,7 +341,7 @@ static bool start(void)
         status = resolver_thread_start();
     }
     if (status == 0) {
-        status = signals_start(server.loop, signalled);
+        status = signals_start(server.loop, signalled, reload_asked);
     }
     signals_unblock();
     if (status < 0) {

@@ -12,7 +12,6 @@
 #include <stddef.h>
 
 #include "daemon/base/check.h"
-#include "daemon/base/log.h"
 #include "daemon/base/loop.h"
 
 enum { WATCHED = 3 };
@@ -20,6 +19,7 @@ static const int numbers[WATCHED] = {SIGTERM, SIGINT, SIGHUP};
 
 static struct signal_watch watches[WATCHED];
 static void (*stop_asked)(int number);
+static void (*reload_asked)(void);
 
 void signals_ignore_pipe(void)
 {
@@ -47,16 +47,16 @@ static void arrived(void *arg, int number)
 {
     (void)arg;
     if (number == SIGHUP) {
-        log_line(LOG_DAEMON, LOG_LEVEL_WARN,
-                 "SIGHUP is ignored: the configuration is read at the start only.");
-        return;
+        reload_asked();
+    } else {
+        stop_asked(number);
     }
-    stop_asked(number);
 }
 
-int signals_start(struct loop *loop, void (*stop)(int number))
+int signals_start(struct loop *loop, void (*stop)(int number), void (*reload)(void))
 {
     stop_asked = stop;
+    reload_asked = reload;
     for (int i = 0; i < WATCHED; i++) {
         int status = signal_watch_start(&watches[i], loop, numbers[i], arrived, NULL);
         if (status < 0) {

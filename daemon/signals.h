@@ -16,8 +16,9 @@ void signals_ignore_pipe(void);
 void signals_block(void);
 void signals_unblock(void);
 
-/* SIGTERM and SIGINT call `stop` with their number, each time. 0 or negative errno. */
-int signals_start(struct loop *loop, void (*stop)(int number));
+/* SIGTERM and SIGINT call `stop` with their number, each time; SIGHUP calls `reload`. 0
+ * or negative errno. */
+int signals_start(struct loop *loop, void (*stop)(int number), void (*reload)(void));
 void signals_stop(void);
 
 #endif

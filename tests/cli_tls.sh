@@ -130,7 +130,10 @@ says '^  issuer    O=Tests, CN=root$'
 says '^  names     localhost, IP Address 127\.0\.0\.1$'
 says '^  valid     [0-9-]{10} to [0-9-]{10}, 9 days left$'
 says '^  key       EC prime256v1$'
-says "^  SHA-256   $(openssl x509 -in server.pem -noout -fingerprint -sha256 | cut -d= -f2)\$"
+fingerprint=$(openssl x509 -in server.pem -noout -fingerprint -sha256 | cut -d= -f2)
+says "^  SHA-256   ${fingerprint:0:48}\$"
+says "^            ${fingerprint:48}\$"
+same "$(awk 'length > 80' "$directory/out")" '' "lines that are too long"
 says "^  serial    $(openssl x509 -in server.pem -noout -serial | cut -d= -f2)\$"
 says '^issued by$'
 ctl cert 127.0.0.1 "$good" --ca-file stranger.pem
@@ -238,7 +241,7 @@ make-ssl-client-stream \$socket --context shared --alpn h2,http/1.1
 write \$socket "one\n"
 read-line \$socket
 show \$socket
-get-ssl-peer-certificate \$socket
+get-ssl-peer-certificate \$socket --chain
 describe-context shared
 close-context shared
 make-ssl-client-stream \$socket --context shared
@@ -249,6 +252,11 @@ says '^ *CONTEXT +NAME +ROLE'
 says '^eno$'
 says '^  state: +established$'
 says '^  verified: +true$'
+says '^chain:$'
+says '^  subject: +O=Tests, CN=root$'
+says '^  pem:$'
+grep -A 100 '^  pem:$' "$directory/out" | sed '1d; /^-----END/q' | diff - <(sed '/^-----END/q' server.pem) ||
+    failed "the certificate can't be copied from what is shown"
 says '^  subject: +CN=server$'
 says '^verify: +required$'
 warns 'no-such-context|wrong-kind'

@@ -298,8 +298,10 @@ static bool has_ended(const struct harness *harness)
            info.si_pid == harness->pid;
 }
 
-/* True: READY=1 came. False: the daemon ended first, or the wait was too long. */
-static bool await_ready(struct harness *harness)
+static const char ready[] = "READY=1";
+
+/* True: the line came. False: the daemon ended first, or the wait was too long. */
+static bool await_notice(const struct harness *harness, const char *line)
 {
     int64_t deadline = harness_now_ms() + HARNESS_WAIT_MS;
     struct pollfd polled[2] = {{.fd = harness->notify, .events = POLLIN},
@@ -314,7 +316,7 @@ static bool await_ready(struct harness *harness)
         if (polled[0].revents & POLLIN) {
             n = recv(harness->notify, text, sizeof(text) - 1, 0);
             text[n > 0 ? n : 0] = '\0';
-            if (strncmp(text, "READY=1", 7) == 0 || strstr(text, "\nREADY=1")) {
+            if (strncmp(text, line, strlen(line)) == 0) {
                 return true;
             }
         } else if (has_ended(harness)) {
@@ -322,6 +324,13 @@ static bool await_ready(struct harness *harness)
         }
     }
     return false;
+}
+
+void harness_await_notice(const struct harness *harness, const char *line)
+{
+    if (!await_notice(harness, line)) {
+        unit_bail_out("the service manager was not told %s", line);
+    }
 }
 
 static void clean_up(void);
@@ -352,7 +361,7 @@ struct harness *harness_start(const struct harness_options *options)
 {
     struct harness *harness = prepare(options);
 
-    if (!await_ready(harness)) {
+    if (!await_notice(harness, ready)) {
         UNIT_FAIL_NOW("sockd did not say READY=1");
     }
     return harness;
@@ -438,7 +447,7 @@ int harness_start_refused(const struct harness_options *options, const char *tex
     struct harness *harness = prepare(options);
     int status = 0;
 
-    if (await_ready(harness)) {
+    if (await_notice(harness, ready)) {
         UNIT_FAIL_NOW("sockd said READY=1 although it should have refused to start");
     }
     if (!await_end(harness, &status)) {

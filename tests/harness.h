@@ -71,6 +71,10 @@ long harness_memory_kib(const struct harness *harness); /* resident */
 bool harness_log_has(const struct harness *harness, const char *text);
 void harness_await_log(const struct harness *harness, const char *text);
 
+/* The next message to the service manager that begins with this line ("READY=1"), after
+ * the one that it started with. */
+void harness_await_notice(const struct harness *harness, const char *line);
+
 /* Asks `condition` at once, then quickly, then slowly, until it holds; fails the test for
  * good (naming `what`) after HARNESS_WAIT_MS. */
 void harness_await(bool (*condition)(void *context), void *context, const char *what);

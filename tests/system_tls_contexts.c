@@ -239,6 +239,43 @@ static void test_seven_keywords(void)
     peer_expect_text(pair.peer, "plain");
 }
 
+/* The documented nil, :optional and :required, and our request; nothing stands for true,
+ * which could be taken for either. */
+static void test_verify_words(void)
+{
+    static const char *const words[] = {"false", "request", "optional", "required"};
+
+    pair_start(NULL);
+    for (size_t i = 0; i < 4; i++) {
+        json_t *word = i == 0 ? json_false() : json_string(words[i]);
+        int64_t client =
+            tls_context("client", tls_client_params("{s:O}", "verify", word));
+        int64_t server =
+            tls_context("server", tls_server_params("{s:s, s:O}", "ca-file",
+                                                    tls_tree.root->pem, "verify", word));
+        for (int role = 0; role < 2; role++) {
+            json_t *described = wire_call(pair.wire, "describe-context", "{s:I}",
+                                          "context", role ? server : client);
+            CU_ASSERT(json_equal(json_object_get(described, "verify"), word));
+        }
+        json_decref(word);
+    }
+    check_blames(
+        refused("client", tls_client_params("{s:b}", "verify", 1), "invalid-params"),
+        "verify");
+    check_bad(tls_server_params("{s:b}", "verify", 1), "verify");
+    check_bad(tls_server_params("{s:s}", "verify", "false"), "verify");
+    for (int role = 0; role < 2; role++) {
+        json_t *error =
+            wire_refused(pair.wire, "invalid-params",
+                         role ? "make-ssl-server-stream" : "make-ssl-client-stream",
+                         "{s:I, s:b}", "socket", pair.sock, "verify", 1);
+        CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "parameter"),
+                               "verify");
+    }
+    tls_wrap("client", tls_client_params("{s:s}", "verify", "request"));
+}
+
 static void test_overrides(void)
 {
     pair_start(NULL);
@@ -443,6 +480,7 @@ static const struct unit_test tests[] = {
     {"methods", test_methods},
     {"weak methods, and those that are gone", test_weak_and_gone_methods},
     {"keywords that belong to the context", test_seven_keywords},
+    {"the words of verify", test_verify_words},
     {"keywords of the stream", test_overrides},
     {"lists that leave nothing", test_nothing_left},
     {"whose order of ciphers", test_cipher_order},

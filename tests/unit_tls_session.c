@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_offer.h"
 #include "daemon/net/tls_parts.h"
 #include "tests/tls_ends.h"
 #include "tests/unit.h"
@@ -271,6 +272,56 @@ static void test_input_shut(void)
     CU_ASSERT_EQUAL(ends_client.input_end, TRANSPORT_END);
 }
 
+/* ---- Contexts that are replaced ---- */
+
+static unsigned n_stored(void)
+{
+    return tls_tickets_count(server->tickets) + tls_cache_count(client->cache) +
+           (unsigned)SSL_CTX_sess_number(server->ssl_ctx);
+}
+
+static void byte_each_way(unsigned seed)
+{
+    ends_fill(&ends_client.out, 1, seed);
+    ends_fill(&ends_server.out, 1, seed);
+    ends_wanted_client++;
+    ends_wanted_server++;
+    ends_run(ends_all_has_come);
+}
+
+/* Streams go on, and what could resume them is gone at once, though they hold the
+ * context; handshakes under way are done, and leave nothing either. */
+static void check_retirement(void)
+{
+    struct tls_published *places[] = {tls_published_new(tls_context_ref(client)),
+                                      tls_published_new(tls_context_ref(server))};
+
+    ends_wanted_client = ends_wanted_server = 0;
+    ends_pair(client, server, false);
+    byte_each_way(1);
+    CU_ASSERT(n_stored() >= 2);
+    tls_published_replace(places[0], ends_client_context(NULL));
+    tls_published_replace(places[1], ends_server_context(NULL));
+    CU_ASSERT_EQUAL(n_stored(), 0);
+    byte_each_way(2);
+    ends_close();
+    ends_pair(client, server, false);
+    ends_talk(10, 10);
+    CU_ASSERT_FALSE(end_facts(&ends_server).is_resumed);
+    CU_ASSERT_EQUAL(tls_tickets_count(server->tickets), 0);
+    CU_ASSERT_EQUAL(tls_cache_count(client->cache), 0);
+    tls_published_unref(places[0]);
+    tls_published_unref(places[1]);
+}
+
+static void test_retired(void) { check_retirement(); }
+
+static void test_retired_1_2(void)
+{
+    use_1_2();
+    check_retirement();
+}
+
 static const struct unit_test tests[] = {
     {"TLS 1.3", test_1_3},
     {"TLS 1.2", test_1_2},
@@ -284,6 +335,8 @@ static const struct unit_test tests[] = {
     {"readiness without reading", test_state},
     {"bytes received before the session", test_bytes_before},
     {"input shut, output going on", test_input_shut},
+    {"contexts that are replaced", test_retired},
+    {"contexts that are replaced, TLS 1.2", test_retired_1_2},
 };
 
 UNIT_MAIN_AROUND(tests, before, after)

@@ -2,8 +2,9 @@
 /*
  * context_config.c - a section [context NAME] of the configuration becomes a TLS context.
  *
- * Called by the server before the workers run; calls contexts.c. So a section can do what
- * the command can, and is checked by the same rows. Thread: main.
+ * Called by the server before the workers run, and by reload.c for the files; calls
+ * contexts.c. So a section can do what the command can, and is checked by the same rows.
+ * Thread: main, or a job thread.
  */
 #include <config.h>
 #include "daemon/control/context_config.h"
@@ -115,44 +116,21 @@ static bool read_role(struct draft *draft, const struct section *section, int *l
 
 /* ---- The context ---- */
 
-static bool put(const struct draft *draft, const struct tls_config *given,
-                const char *name, struct loop *loop, struct error *error)
-{
-    const struct context_spec spec = {
-        .name = name,
-        .owner = {.uid = geteuid(), .pid = getpid()},
-        .is_configured = true,
-        .users = draft->users,
-        .n_users = draft->n_users,
-    };
-    struct tls_context *context = tls_context_new(given, error);
-    struct tls_config config;
-
-    if (context == NULL) {
-        return false;
-    }
-    tls_config_copy(&config, given);
-    if (contexts_add(loop, &spec, context, &config, error) != 0) {
-        return true;
-    }
-    tls_config_fini(&config);
-    tls_context_unref(context);
-    return false;
-}
-
-static bool make(const struct draft *draft, const char *name, struct loop *loop,
-                 struct error *error)
+static bool build(const struct draft *draft, struct tls_context **context,
+                  struct tls_config *config, struct error *error)
 {
     struct arena arena = {0};
     struct params params;
     struct tls_config given;
-    bool is_good = contexts_check_name(name, geteuid(), true, error) &&
-                   params_check(&params, draft->command, draft->params, &arena, error) &&
-                   tls_plan_config(&given, &params, draft->role, &arena, error) &&
-                   put(draft, &given, name, loop, error);
+    bool is_good = params_check(&params, draft->command, draft->params, &arena, error) &&
+                   tls_plan_config(&given, &params, draft->role, &arena, error);
 
+    *context = is_good ? tls_context_new(&given, error) : NULL;
+    if (*context != NULL) {
+        tls_config_copy(config, &given);
+    }
     arena_wipe(&arena);
-    return is_good;
+    return *context != NULL;
 }
 
 /* The texts of keys lie in the tree. */
@@ -171,23 +149,62 @@ static void wipe(json_t *params)
     json_decref(params);
 }
 
+/* What `draft` points to is wiped by the caller, whatever the result. */
+static bool read_section(struct draft *draft, const struct section *section,
+                         struct tls_context **context, struct tls_config *config,
+                         int *line, struct error *error)
+{
+    CHECK(draft->params != NULL);
+    *line = section->line;
+    bool is_good = read_role(draft, section, line, error);
+
+    for (size_t i = 0; is_good && i < section->n_entries; i++) {
+        *line = section->entries[i].line;
+        is_good = take(draft, &section->entries[i], error);
+    }
+    if (is_good) {
+        *line = section->line;
+        is_good = build(draft, context, config, error);
+    }
+    return is_good;
+}
+
+bool context_config_build(const struct section *section, struct tls_context **context,
+                          struct tls_config *config, int *line, struct error *error)
+{
+    struct draft draft = {.params = json_object()};
+    bool is_good = read_section(&draft, section, context, config, line, error);
+
+    wipe(draft.params);
+    return is_good;
+}
+
 bool context_config_read(const struct section *section, struct loop *loop, int *line,
                          struct error *error)
 {
     struct draft draft = {.params = json_object()};
+    struct tls_context *context;
+    struct tls_config config;
 
-    CHECK(draft.params != NULL);
     *line = section->line;
-    bool is_good = read_role(&draft, section, line, error);
+    bool is_good = contexts_check_name(section->name, geteuid(), true, error) &&
+                   read_section(&draft, section, &context, &config, line, error);
+    const struct context_spec spec = {
+        .name = section->name,
+        .owner = {.uid = geteuid(), .pid = getpid()},
+        .is_configured = true,
+        .users = draft.users,
+        .n_users = draft.n_users,
+    };
 
-    for (size_t i = 0; is_good && i < section->n_entries; i++) {
-        *line = section->entries[i].line;
-        is_good = take(&draft, &section->entries[i], error);
-    }
-    if (is_good) {
-        *line = section->line;
-        is_good = make(&draft, section->name, loop, error);
-    }
     wipe(draft.params);
-    return is_good;
+    if (!is_good) {
+        return false;
+    }
+    if (contexts_add(loop, &spec, context, &config, error) == 0) {
+        tls_config_fini(&config);
+        tls_context_unref(context);
+        return false;
+    }
+    return true;
 }

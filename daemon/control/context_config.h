@@ -14,10 +14,17 @@
 struct error;
 struct loop;
 struct section;
+struct tls_config;
+struct tls_context;
 
 /* Makes the context and puts it into the table (contexts.h). Reads files. False: *error,
  * and *line is that at fault. `loop`: see contexts_add(). */
 bool context_config_read(const struct section *section, struct loop *loop, int *line,
                          struct error *error);
+/* The same without the table: a reference to the context, and what it was made of
+ * (tls_config_fini()). Any thread; one that is not a loop's ends with
+ * arena_thread_end(). */
+bool context_config_build(const struct section *section, struct tls_context **context,
+                          struct tls_config *config, int *line, struct error *error);
 
 #endif

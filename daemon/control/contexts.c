@@ -370,6 +370,31 @@ bool contexts_edit(const struct value_reference *reference, const struct caller 
     return entry != NULL;
 }
 
+/* Within the lock: takes over *config; what was there goes to *old. The context follows
+ * outside of it. */
+static struct tls_published *swap(struct entry *entry, struct tls_config *config,
+                                  struct tls_config *old)
+{
+    *old = entry->config;
+    entry->config = *config;
+    *config = (struct tls_config){0};
+    entry->version++;
+    entry->updated = (int64_t)time(NULL);
+    return tls_published_ref(entry->published);
+}
+
+static bool finish_swap(struct tls_published *published, struct tls_context *context,
+                        struct tls_config *old)
+{
+    if (published == NULL) {
+        return false;
+    }
+    tls_published_replace(published, context);
+    tls_published_unref(published);
+    tls_config_fini(old);
+    return true;
+}
+
 bool contexts_replace(int64_t handle, unsigned version, struct tls_context *context,
                       struct tls_config *config, struct error *error)
 {
@@ -384,21 +409,26 @@ bool contexts_replace(int64_t handle, unsigned version, struct tls_context *cont
     } else if (entry->version != version) {
         (void)error_set(error, ERROR_BUSY, "the context was updated meanwhile");
     } else {
-        old = entry->config;
-        entry->config = *config;
-        *config = (struct tls_config){0};
-        entry->version++;
-        entry->updated = (int64_t)time(NULL);
-        published = tls_published_ref(entry->published);
+        published = swap(entry, config, &old);
     }
     pthread_mutex_unlock(&lock);
-    if (published == NULL) {
-        return false;
+    return finish_swap(published, context, &old);
+}
+
+bool contexts_renew(const char *name, struct tls_context *context,
+                    struct tls_config *config)
+{
+    struct tls_published *published = NULL;
+    struct tls_config old = {0};
+
+    pthread_mutex_lock(&lock);
+    struct entry *entry = find_name(name, 0, true);
+
+    if (entry != NULL) {
+        published = swap(entry, config, &old);
     }
-    tls_published_replace(published, context);
-    tls_published_unref(published);
-    tls_config_fini(&old);
-    return true;
+    pthread_mutex_unlock(&lock);
+    return finish_swap(published, context, &old);
 }
 
 /* ---- The end ---- */

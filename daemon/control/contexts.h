@@ -80,6 +80,10 @@ bool contexts_edit(const struct value_reference *reference, const struct caller 
 /* As contexts_add(). False: *error, it was closed or changed meanwhile. */
 bool contexts_replace(int64_t handle, unsigned version, struct tls_context *context,
                       struct tls_config *config, struct error *error);
+/* The same for the one of the configuration that has this name, whatever happened to it
+ * meanwhile. False: it was closed. */
+bool contexts_renew(const char *name, struct tls_context *context,
+                    struct tls_config *config);
 
 bool contexts_close(const struct value_reference *reference, const struct caller *caller,
                     struct error *error);

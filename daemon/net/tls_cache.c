@@ -32,6 +32,7 @@ struct tls_cache {
     uint64_t n_uses;
     unsigned n_peers; /* places in use or once used */
     unsigned room;
+    bool is_retired; /* keeps nothing */
     struct cached_peer *peers;
 };
 
@@ -120,6 +121,11 @@ static struct cached_peer *find_place(struct tls_cache *cache)
 void tls_cache_add(struct tls_cache *cache, const char *name, SSL_SESSION *session)
 {
     CHECK(pthread_mutex_lock(&cache->mutex) == 0);
+    if (cache->is_retired) {
+        CHECK(pthread_mutex_unlock(&cache->mutex) == 0);
+        SSL_SESSION_free(session);
+        return;
+    }
     struct cached_peer *peer = find(cache, name);
 
     if (peer == NULL) {
@@ -188,6 +194,16 @@ SSL_SESSION *tls_cache_take(struct tls_cache *cache, const char *name)
     }
     CHECK(pthread_mutex_unlock(&cache->mutex) == 0);
     return taken;
+}
+
+void tls_cache_retire(struct tls_cache *cache)
+{
+    CHECK(pthread_mutex_lock(&cache->mutex) == 0);
+    for (unsigned i = 0; i < cache->n_peers; i++) {
+        clear_peer(&cache->peers[i]);
+    }
+    cache->is_retired = true;
+    CHECK(pthread_mutex_unlock(&cache->mutex) == 0);
 }
 
 void tls_cache_maintain(struct tls_cache *cache)

@@ -29,6 +29,8 @@ void tls_cache_free(struct tls_cache *cache);
 void tls_cache_add(struct tls_cache *cache, const char *peer, SSL_SESSION *session);
 /* A reference for the caller; NULL: there is none that could be resumed now. */
 SSL_SESSION *tls_cache_take(struct tls_cache *cache, const char *peer);
+/* Lets go all, and keeps no more. */
+void tls_cache_retire(struct tls_cache *cache);
 /* Lets go what can be resumed no more. */
 void tls_cache_maintain(struct tls_cache *cache);
 unsigned tls_cache_count(struct tls_cache *cache);

@@ -412,6 +412,18 @@ void tls_context_unref(struct tls_context *context)
     free(context);
 }
 
+void tls_context_retire(struct tls_context *context)
+{
+    if (context->tickets != NULL) {
+        tls_tickets_retire(context->tickets);
+        SSL_CTX_flush_sessions(context->ssl_ctx, 0); /* 0: all of them */
+        ERR_clear_error();
+    }
+    if (context->cache != NULL) {
+        tls_cache_retire(context->cache);
+    }
+}
+
 /* ---- For others to see ---- */
 
 enum tls_role tls_context_role(const struct tls_context *context)

@@ -89,6 +89,10 @@ struct tls_context *tls_context_new(const struct tls_config *config, struct erro
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context); /* NULL is fine */
 
+/* No handshake will begin with it any more: keys of tickets are wiped and sessions that
+ * could be resumed let go, whatever streams still hold it. Any thread; once. */
+void tls_context_retire(struct tls_context *context);
+
 enum tls_role tls_context_role(const struct tls_context *context);
 
 /* For those who describe it. */

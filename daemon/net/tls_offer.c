@@ -50,6 +50,7 @@ struct tls_published *tls_published_ref(struct tls_published *published)
 void tls_published_unref(struct tls_published *published)
 {
     if (published != NULL && atomic_fetch_sub(&published->n_refs, 1) == 1) {
+        tls_context_retire(published->context);
         tls_context_unref(published->context);
         (void)pthread_mutex_destroy(&published->lock); /* nobody holds it */
         free(published);
@@ -72,6 +73,7 @@ void tls_published_replace(struct tls_published *published, struct tls_context *
 
     published->context = context;
     pthread_mutex_unlock(&published->lock);
+    tls_context_retire(old);
     tls_context_unref(old);
 }
 

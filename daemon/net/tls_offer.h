@@ -3,9 +3,10 @@
  * tls_offer.h - contexts that can be replaced while others use them.
  *
  * A published context is the place where the present one stands. A handshake takes what
- * stands there when it begins, and keeps that. An offer is what a listener has: one or
- * several such places, the choice among which (tls_choice.h) is made anew when one of
- * them has changed.
+ * stands there when it begins, and keeps that. A context that stands there no more is
+ * retired (tls_context.h): what streams keep of it resumes nothing. An offer is what a
+ * listener has: one or several such places, the choice among which (tls_choice.h) is made
+ * anew when one of them has changed.
  *
  * Thread: any, for a published context; an offer belongs to one thread at a time.
  */

@@ -40,6 +40,7 @@ struct tls_tickets {
     pthread_mutex_t mutex;
     struct ticket_key keys[MAX_KEYS]; /* the newest first */
     unsigned n_keys;
+    bool is_retired; /* a key seals one ticket, and opens nothing */
 };
 
 /* Looked up once: OpenSSL would do it for every ticket. They stay to the end of the
@@ -79,6 +80,13 @@ static void wipe_old(struct tls_tickets *tickets, int64_t now)
            now - tickets->keys[tickets->n_keys - 1].made >= LIFE_SECONDS) {
         OPENSSL_cleanse(&tickets->keys[--tickets->n_keys], sizeof tickets->keys[0]);
     }
+}
+
+/* The mutex is held. */
+static void wipe_all(struct tls_tickets *tickets)
+{
+    OPENSSL_cleanse(tickets->keys, sizeof tickets->keys);
+    tickets->n_keys = 0;
 }
 
 /* The mutex is held. False: there are no random numbers, and so no key. */
@@ -127,6 +135,9 @@ int tls_tickets_seal(struct tls_tickets *tickets, uint8_t *name, uint8_t *iv,
     if (is_there) {
         key = tickets->keys[0];
     }
+    if (tickets->is_retired) {
+        wipe_all(tickets);
+    }
     CHECK(pthread_mutex_unlock(&tickets->mutex) == 0);
     if (!is_there) {
         return -1;
@@ -170,6 +181,14 @@ int tls_tickets_open(struct tls_tickets *tickets, const uint8_t *name, const uin
         return -1;
     }
     return is_sealing ? 1 : 2;
+}
+
+void tls_tickets_retire(struct tls_tickets *tickets)
+{
+    CHECK(pthread_mutex_lock(&tickets->mutex) == 0);
+    wipe_all(tickets);
+    tickets->is_retired = true;
+    CHECK(pthread_mutex_unlock(&tickets->mutex) == 0);
 }
 
 void tls_tickets_maintain(struct tls_tickets *tickets)

@@ -32,6 +32,9 @@ int tls_tickets_seal(struct tls_tickets *tickets, uint8_t *name, uint8_t *iv,
                      EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac);
 int tls_tickets_open(struct tls_tickets *tickets, const uint8_t *name, const uint8_t *iv,
                      EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac);
+/* Nobody will resume any more: wipes all keys. Handshakes that are under way get tickets
+ * that nothing opens, since OpenSSL has no way to send none at that point. */
+void tls_tickets_retire(struct tls_tickets *tickets);
 /* Wipes the keys that are too old. */
 void tls_tickets_maintain(struct tls_tickets *tickets);
 /* Keys that seal or open now. */
