@@ -178,15 +178,18 @@ static json_t *bool_from_text(const char *text)
     return NULL;
 }
 
-/* "a,b,c"; "" is the empty list. JSON text of a list is taken, too. */
-static json_t *list_from_text(const char *text, json_t *(*item_from_text)(const char *))
+/* "a,b,c" as JSON values; "" is the empty list. People write "a, b", so blanks around an
+ * item are none of its own: JSON text keeps them. */
+static json_t *items_from_text(const char *text, json_t *(*item_from_text)(const char *))
 {
-    json_t *list = text[0] == '[' ? parse(text) : json_array();
-    bool is_done = text[0] == '[' || text[0] == 0;
+    json_t *list = json_array();
 
-    while (list && !is_done) {
-        size_t size = strcspn(text, ",");
-        char *item = strndup(text, size);
+    for (bool is_done = text[0] == 0; list && !is_done;) {
+        size_t size = strcspn(text, ","), first = strspn(text, " \t"), last = size;
+        while (last > first && strchr(" \t", text[last - 1]))
+            last--;
+        first = first < last ? first : last;
+        char *item = strndup(text + first, last - first);
         json_t *json = item ? item_from_text(item) : NULL;
 
         free(item);
@@ -198,6 +201,12 @@ static json_t *list_from_text(const char *text, json_t *(*item_from_text)(const 
         text += size + 1;
     }
     return list;
+}
+
+/* JSON text of a list is taken, too. */
+static json_t *list_from_text(const char *text, json_t *(*item_from_text)(const char *))
+{
+    return text[0] == '[' ? parse(text) : items_from_text(text, item_from_text);
 }
 
 /* Text that begins as JSON does must be JSON; any other is a string. */
@@ -255,20 +264,7 @@ static json_t *endpoints_from_text(const char *text)
 {
     json_t *list = text[0] == '[' ? parse(text) : NULL;
 
-    if (list)
-        return list;
-    list = json_array();
-    for (bool is_done = text[0] == 0; list && !is_done;) {
-        size_t size = strcspn(text, ",");
-
-        if (json_array_append_new(list, json_stringn(text, size))) {
-            json_decref(list);
-            return NULL;
-        }
-        is_done = text[size] == 0;
-        text += size + 1;
-    }
-    return list;
+    return list ? list : items_from_text(text, json_string);
 }
 
 static json_t *strings_from_text(const char *text)

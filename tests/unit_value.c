@@ -441,6 +441,9 @@ static void test_text_others(void)
     gives(VALUE_HANDLES, "1,x", NULL);
     gives(VALUE_HANDLES, "[1", NULL);
     gives(VALUE_STRINGS, "a,b", "[\"a\",\"b\"]");
+    gives(VALUE_STRINGS, " a ,\tb c, ,", "[\"a\",\"b c\",\"\",\"\"]");
+    gives(VALUE_STRINGS, "[\" a\"]", "[\" a\"]");
+    gives(VALUE_REFERENCES, "a, 12", "[\"a\",12]");
     gives(VALUE_STRINGS, "a,", "[\"a\",\"\"]");
     gives(VALUE_NAMES, "clib", "[\"clib\"]");
     gives(VALUE_HOST, "::1", "\"::1\"");
