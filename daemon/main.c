@@ -13,6 +13,7 @@
 #include "daemon/context_sections.h"
 #include "daemon/control/contexts.h"
 #include "daemon/net/tls_library.h"
+#include "daemon/rights.h"
 #include "daemon/server.h"
 #include "daemon/signals.h"
 #include "daemon/tunnels.h"
@@ -22,7 +23,9 @@ enum { EXIT_CONFIGURATION = 2 };
 /* The contexts are made for the tunnels that name them, and for nothing else here. */
 static bool check(const struct config *config, char why[CONFIG_WHY_SIZE])
 {
-    bool is_good = context_sections_read(config, why) && tunnels_check(config, why);
+    struct rights rights;
+    bool is_good = rights_find(&rights, config, why) &&
+                   context_sections_read(config, why) && tunnels_check(config, why);
 
     contexts_fini();
     return is_good;

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/activation.h"
 #include "daemon/base/handle.h"
 #include "daemon/base/jobs.h"
 #include "daemon/base/log.h"
@@ -47,12 +48,16 @@
 #include "daemon/pool.h"
 #include "daemon/reload.h"
 #include "daemon/resolver_thread.h"
+#include "daemon/rights.h"
 #include "daemon/signals.h"
 #include "daemon/tunnels.h"
 #include "proto/arena.h"
 #include "proto/table.h"
 
-enum { MAINTENANCE_SECONDS = 600 };
+enum {
+    MAINTENANCE_SECONDS = 600,
+    QUICK_THREADS = 2 /* for what must not wait behind look-ups: clients, files */
+};
 
 static struct {
     const struct config *config;
@@ -180,37 +185,6 @@ static unsigned n_processors(void)
     return n < 1 ? 1 : n > HANDLE_MAX_WORKERS ? HANDLE_MAX_WORKERS : (unsigned)n;
 }
 
-/* A number, or a name of the user database. */
-static bool is_number(const char *text, unsigned long *number)
-{
-    char *end_of_number;
-
-    errno = 0;
-    *number = strtoul(text, &end_of_number, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end_of_number == '\0' && errno == 0 &&
-           *number < UINT32_MAX;
-}
-
-static bool find_group(const char *name, gid_t *gid)
-{
-    struct group entry, *found = NULL;
-    unsigned long number;
-
-    if (is_number(name, &number)) {
-        *gid = (gid_t)number;
-        return true;
-    }
-    size_t size = 65536; /* large groups have long lists of members */
-    char *space = malloc(size);
-    bool is_found = space != NULL && getgrnam_r(name, &entry, space, size, &found) == 0 &&
-                    found != NULL;
-    if (is_found) {
-        *gid = found->gr_gid;
-    }
-    free(space);
-    return is_found;
-}
-
 /* ---- Start: configuration -------------------------------------------------------------
  */
 
@@ -257,62 +231,37 @@ static void set_limits(void)
     stream_set_output_limit(limits.output_buffer_size);
 }
 
-static bool set_admin_group(void)
-{
-    const char *name = config_text(server.config, CONFIG_ADMIN_GROUP);
-    gid_t group;
-
-    if (name == NULL) {
-        return true;
-    }
-    if (!find_group(name, &group)) {
-        return failed("admin-group names no group", name);
-    }
-    credentials_set_admin_group(group);
-    return true;
-}
-
-/* Who may connect, unless the configuration says it: for root the group sockd, if there
- * is one; for others the user alone. */
-static bool plan_rights(struct control_listener_plan *plan)
-{
-    const char *owner = config_text(server.config, CONFIG_SOCKET_OWNER);
-    const char *group = config_text(server.config, CONFIG_SOCKET_GROUP);
-    bool has_mode = server.config->values[CONFIG_SOCKET_MODE].source != CONFIG_BY_DEFAULT;
-    bool is_root = geteuid() == 0;
-
-    plan->owner = (uid_t)-1;
-    plan->group = (gid_t)-1;
-    plan->mode = has_mode ? number(CONFIG_SOCKET_MODE) : is_root ? 0660 : 0600;
-    if (owner != NULL && !users_find(owner, &plan->owner)) {
-        return failed("socket-owner names no user", owner);
-    }
-    if (group != NULL && !find_group(group, &plan->group)) {
-        return failed("socket-group names no group", group);
-    }
-    if (group == NULL && is_root) {
-        (void)find_group("sockd", &plan->group); /* there may be none */
-    }
-    return true;
-}
-
 static bool open_listener(void)
 {
     struct control_listener_plan plan;
     char path[108], why[CONFIG_WHY_SIZE];
+    struct rights rights;
+    int fd;
 
-    if (!config_socket_path(server.config, path, sizeof path, why)) {
+    if (!activation_take(&fd, why)) {
+        return failed("cannot start", why);
+    }
+    if (fd < 0 && !config_socket_path(server.config, path, sizeof path, why)) {
         return failed("no control socket", why);
     }
-    if (strcmp(path, "/run/sockd/sockd.sock") == 0 && geteuid() == 0) {
+    if (fd < 0 && strcmp(path, "/run/sockd/sockd.sock") == 0 && geteuid() == 0) {
         /* Under a service manager it is there already; whatever else is wrong with it
          * shows when the socket is bound. */
         (void)mkdir("/run/sockd", 0755);
     }
-    plan.path = path;
-    if (!plan_rights(&plan)) {
-        return false;
+    if (!rights_find(&rights, server.config, why)) {
+        return failed("cannot start", why); /* it was there a moment ago */
     }
+    if (rights.has_admins) {
+        credentials_set_admin_group(rights.admins);
+    }
+    plan = (struct control_listener_plan){
+        .fd = fd,
+        .path = path,
+        .owner = rights.owner,
+        .group = rights.group,
+        .mode = rights.mode,
+    };
     server.listener = control_listener_open(server.loop, &plan, why, sizeof why);
     if (server.listener == NULL) {
         return failed("cannot start", why);
@@ -347,13 +296,13 @@ static bool prepare(void)
         .hosts = config_text(server.config, CONFIG_HOSTS),
         .cache_size = (size_t)config_number(server.config, CONFIG_DNS_CACHE_SIZE),
     });
-    jobs_start(number(CONFIG_JOB_THREADS));
+    jobs_start(number(CONFIG_JOB_THREADS) + QUICK_THREADS, number(CONFIG_JOB_THREADS));
     char why[CONFIG_WHY_SIZE];
 
     if (!context_sections_read(server.config, why)) {
         return failed("cannot start", why);
     }
-    return set_admin_group() && open_listener();
+    return open_listener();
 }
 
 /* What the configuration names is there (why NULL), or the start has failed. */

@@ -185,6 +185,32 @@ static bool check_ipv6(struct value *value, const struct param_row *row, json_t 
     return true;
 }
 
+/* ---- Lists, for which one thing by itself will do ---- */
+
+struct list {
+    void *items; /* in the arena; NULL: none */
+    size_t n;
+};
+
+static json_t *item_of(json_t *json, size_t i)
+{
+    return json_is_array(json) ? json_array_get(json, i) : json;
+}
+
+/* Room for as many as there are. */
+static bool begin_list(struct list *list, size_t item_size, const struct param_row *row,
+                       const json_t *json, struct arena *arena, struct error *error)
+{
+    list->n = json_is_array(json) ? json_array_size(json) : 1;
+    list->items = NULL;
+    if (!fits(row, (double)list->n))
+        return wrong(row, error);
+    if (list->n == 0)
+        return true;
+    list->items = arena_alloc(arena, list->n * item_size);
+    return list->items || no_memory(error);
+}
+
 static bool read_handle(const json_t *json, int64_t *handle)
 {
     return read_integer(json, handle) && *handle > 0 && *handle <= (int64_t)INTEGER_MAX;
@@ -200,23 +226,18 @@ static bool check_handle(struct value *value, const struct param_row *row, json_
 static bool check_handles(struct value *value, const struct param_row *row, json_t *json,
                           struct arena *arena, struct error *error)
 {
-    bool is_list = json_is_array(json);
-    size_t n = is_list ? json_array_size(json) : 1;
-    int64_t *items = NULL;
+    struct list list;
 
-    if (!fits(row, (double)n))
-        return wrong(row, error);
-    if (n) {
-        items = arena_alloc(arena, n * sizeof(*items));
-        if (!items)
-            return no_memory(error);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!read_handle(is_list ? json_array_get(json, i) : json, &items[i]))
+    if (!begin_list(&list, sizeof(int64_t), row, json, arena, error))
+        return false;
+    int64_t *items = list.items;
+
+    for (size_t i = 0; i < list.n; i++) {
+        if (!read_handle(item_of(json, i), &items[i]))
             return wrong(row, error);
     }
     value->handles.items = items;
-    value->handles.n = n;
+    value->handles.n = list.n;
     return true;
 }
 
@@ -242,23 +263,18 @@ static bool check_reference(struct value *value, const struct param_row *row,
 static bool check_references(struct value *value, const struct param_row *row,
                              json_t *json, struct arena *arena, struct error *error)
 {
-    bool is_list = json_is_array(json);
-    size_t n = is_list ? json_array_size(json) : 1;
-    struct value_reference *items = NULL;
+    struct list list;
 
-    if (!fits(row, (double)n))
-        return wrong(row, error);
-    if (n) {
-        items = arena_alloc(arena, n * sizeof(*items));
-        if (!items)
-            return no_memory(error);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!read_reference(is_list ? json_array_get(json, i) : json, &items[i]))
+    if (!begin_list(&list, sizeof(struct value_reference), row, json, arena, error))
+        return false;
+    struct value_reference *items = list.items;
+
+    for (size_t i = 0; i < list.n; i++) {
+        if (!read_reference(item_of(json, i), &items[i]))
             return wrong(row, error);
     }
     value->references.items = items;
-    value->references.n = n;
+    value->references.n = list.n;
     return true;
 }
 
@@ -392,20 +408,15 @@ static bool check_address(struct value *value, const struct param_row *row, json
 static bool check_strings(struct value *value, const struct param_row *row, json_t *json,
                           struct arena *arena, struct error *error)
 {
-    bool is_list = json_is_array(json);
-    size_t n = is_list ? json_array_size(json) : 1;
-    struct value_text *items = NULL;
+    struct list list;
     unsigned index;
 
-    if (!fits(row, (double)n))
-        return wrong(row, error);
-    if (n) {
-        items = arena_alloc(arena, n * sizeof(*items));
-        if (!items)
-            return no_memory(error);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const json_t *item = is_list ? json_array_get(json, i) : json;
+    if (!begin_list(&list, sizeof(struct value_text), row, json, arena, error))
+        return false;
+    struct value_text *items = list.items;
+
+    for (size_t i = 0; i < list.n; i++) {
+        const json_t *item = item_of(json, i);
 
         if (!json_is_string(item))
             return wrong(row, error);
@@ -416,7 +427,7 @@ static bool check_strings(struct value *value, const struct param_row *row, json
             return wrong(row, error);
     }
     value->strings.items = items;
-    value->strings.n = n;
+    value->strings.n = list.n;
     return true;
 }
 
@@ -434,23 +445,18 @@ static bool read_endpoint(json_t *json, struct value_endpoint *endpoint)
 static bool check_endpoints(struct value *value, const struct param_row *row,
                             json_t *json, struct arena *arena, struct error *error)
 {
-    bool is_list = json_is_array(json);
-    size_t n = is_list ? json_array_size(json) : 1;
-    struct value_endpoint *items = NULL;
+    struct list list;
 
-    if (!fits(row, (double)n))
-        return wrong(row, error);
-    if (n) {
-        items = arena_alloc(arena, n * sizeof(*items));
-        if (!items)
-            return no_memory(error);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!read_endpoint(is_list ? json_array_get(json, i) : json, &items[i]))
+    if (!begin_list(&list, sizeof(struct value_endpoint), row, json, arena, error))
+        return false;
+    struct value_endpoint *items = list.items;
+
+    for (size_t i = 0; i < list.n; i++) {
+        if (!read_endpoint(item_of(json, i), &items[i]))
             return wrong(row, error);
     }
     value->endpoints.items = items;
-    value->endpoints.n = n;
+    value->endpoints.n = list.n;
     return true;
 }
 
@@ -490,30 +496,27 @@ static bool check_objects(struct value *value, const struct param_row *row, json
                           struct arena *arena, struct error *error)
 {
     const struct command *command = table_find(row->spec, strlen(row->spec));
-    bool is_list = row->type == VALUE_OBJECTS && json_is_array(json);
-    size_t n = is_list ? json_array_size(json) : 1;
-    struct params *items = NULL;
+    struct list list;
 
     if (!command)
         return error_set(error, ERROR_INTERNAL, "%s: no command %s", row->name,
                          row->spec);
-    if (row->type == VALUE_OBJECTS && !fits(row, (double)n))
+    if (row->type == VALUE_OBJECT && !json_is_object(json))
         return wrong(row, error);
-    if (n) {
-        items = arena_alloc(arena, n * sizeof(*items));
-        if (!items)
-            return no_memory(error);
-    }
-    for (size_t i = 0; i < n; i++) {
-        json_t *item = is_list ? json_array_get(json, i) : json;
+    if (!begin_list(&list, sizeof(struct params), row, json, arena, error))
+        return false;
+    struct params *items = list.items;
+
+    for (size_t i = 0; i < list.n; i++) {
+        json_t *item = item_of(json, i);
 
         if (!json_is_object(item))
             return wrong(row, error);
         if (!params_check(&items[i], command, item, arena, error))
-            return inner_error(row, is_list, i, error);
+            return inner_error(row, json_is_array(json), i, error);
     }
     value->objects.items = items;
-    value->objects.n = n;
+    value->objects.n = list.n;
     return true;
 }
 

@@ -153,6 +153,17 @@ static json_t *number_from_text(const char *text)
     return NULL;
 }
 
+/* People write .3, which JSON does not know. */
+static json_t *seconds_from_text(const char *text)
+{
+    char padded[64] = "0";
+
+    if (text[0] != '.' || strlen(text) >= sizeof(padded) - 1)
+        return number_from_text(text);
+    memcpy(padded + 1, text, strlen(text) + 1);
+    return number_from_text(padded);
+}
+
 static json_t *bool_from_text(const char *text)
 {
     static const char *const yes[] = {"true", "yes", "on", "1"};
@@ -268,7 +279,7 @@ static json_t *strings_from_text(const char *text)
 static json_t *(*const from_text[])(const char *text) = {
     [VALUE_BOOL] = bool_from_text,
     [VALUE_INT] = number_from_text,
-    [VALUE_SECONDS] = number_from_text,
+    [VALUE_SECONDS] = seconds_from_text,
     [VALUE_STRING] = json_string,
     [VALUE_ENUM] = json_string,
     [VALUE_IPV6] = ipv6_from_text,

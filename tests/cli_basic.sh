@@ -170,6 +170,9 @@ output_is ""
 ctl accept-connection "$listener" --timeout 0.01
 gives 11
 warns 'accept-connection: timeout: '
+ctl accept-connection "$listener" --timeout .01
+gives 11
+warns 'accept-connection: timeout: '
 ctl accept-connection --timeout 0.01 --socket "$listener"
 gives 11
 ctl --timeout 0.05 accept-connection "$listener"

@@ -173,7 +173,7 @@ gives 1
 warns 'wants --tls-connect'
 
 # ---- The same by sections of the configuration
-read -r sealed opened <<<"$(free_ports 2)"
+read -r sealed opened guarded strict <<<"$(free_ports 4)"
 cat >tls.conf <<END
 [context front]
 certificate = $directory/tls.pem
@@ -189,6 +189,21 @@ server-context = front
 listen = 127.0.0.1:$sealed
 connect = 127.0.0.1:$opened
 client-context = back
+[context doorkeeper]
+certificate = $directory/tls.pem
+key = $directory/tls.key
+verify = required
+ca-file = $directory/tls.pem
+[tunnel guarded]
+listen = 127.0.0.1:$guarded
+connect = $web/socket
+server-context = doorkeeper
+client-names = somebody.test, localhost
+[tunnel strict]
+listen = 127.0.0.1:$strict
+connect = $web/socket
+server-context = doorkeeper
+client-names = somebody.test
 END
 chmod 600 tls.key
 "$builddir/daemon/sockd" --config tls.conf --socket "$directory/tls" 2>tls.log &
@@ -199,6 +214,20 @@ await "its tunnels" curl -s -o /dev/null "http://127.0.0.1:$sealed/1"
 fetch "$sealed" large
 gives 0
 cmp "$directory/got" "$web/files/large" || failed "a file came otherwise through configured tunnels"
+
+# ---- client-names of a section: who has one of them passes, nobody else does
+knock() { # PORT WORDS...: curl through a tunnel that asks for a certificate
+    rm -f got
+    run curl -sS --cacert tls.pem -o got "https://localhost:$1/1" --connect-to "::127.0.0.1:" "${@:2}"
+}
+knock "$guarded" --cert tls.pem --key tls.key
+gives 0
+cmp got "$web/files/1" || failed "the one with a name of the list does not pass"
+for words in "$guarded" "$strict --cert tls.pem --key tls.key"; do
+    # shellcheck disable=SC2086
+    knock $words
+    ! cmp -s got "$web/files/1" || failed "somebody without a name of the list passes: $words"
+done
 kill $tls_daemon
 
 # ---- Redis
@@ -211,6 +240,13 @@ if command -v redis-server >/dev/null && command -v redis-benchmark >/dev/null; 
     run redis-benchmark -h 127.0.0.1 -p "$port" -t set,get,lrange_100 -n 5000 -c 30 -P 8 -q
     gives 0
     kill $tunnel
+    # The same with TLS between two tunnels.
+    start_tunnel 127.0.0.1:0 "$directory/redis" --tls --certificate tls.pem --key tls.key
+    opening=$tunnel
+    start_tunnel 127.0.0.1:0 "127.0.0.1:$port" --tls-connect --tls-ca tls.pem
+    run redis-benchmark -h 127.0.0.1 -p "$port" -t set,get,lrange_100 -n 5000 -c 30 -P 8 -q
+    gives 0
+    kill $tunnel $opening
 else
     echo "redis is not installed: not tried"
 fi

@@ -123,21 +123,21 @@ static bool lay_cables(void)
     return true;
 }
 
-static void tell_kernel(const char *path, char digit)
+void network_tell_kernel(const char *path, const char *value)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     CU_ASSERT_TRUE_FATAL(fd >= 0);
-    CU_ASSERT_EQUAL(write(fd, &digit, 1), 1);
+    CU_ASSERT_EQUAL(write(fd, value, strlen(value)), (ssize_t)strlen(value));
     (void)close(fd);
 }
 
 /* Each error that comes back is sent, though it be one of many. */
 static void let_far_forward(void)
 {
-    tell_kernel("/proc/sys/net/ipv4/ip_forward", '1');
-    tell_kernel("/proc/sys/net/ipv4/icmp_ratemask", '0');
-    tell_kernel("/proc/sys/net/ipv6/icmp/ratelimit", '0');
+    network_tell_kernel("/proc/sys/net/ipv4/ip_forward", "1");
+    network_tell_kernel("/proc/sys/net/ipv4/icmp_ratemask", "0");
+    network_tell_kernel("/proc/sys/net/ipv6/icmp/ratelimit", "0");
     network_ip("route add unreachable 10.10.0.0/24");
 }
 

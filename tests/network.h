@@ -24,5 +24,7 @@ void network_go_far(void);
 void network_go_near(void);
 /* Runs ip(8) with these words where the thread is; it must succeed. */
 void network_ip(const char *words);
+/* Writes a setting of the network where the thread is, below /proc/sys/net. */
+void network_tell_kernel(const char *path, const char *value);
 
 #endif

@@ -494,6 +494,13 @@ static void test_file_changes(void)
     result = wire_call(name_rig.wire, "configure-dns", NULL);
     rig_expect_member(result, "search", "[\"a.test\",\"b.test\"]");
     CU_ASSERT_STRING_EQUAL(wire_text(result, "domain"), "a.test");
+    /* Who asks for them gets those of now, not of a moment ago. */
+    for (int i = 1; i <= 5; i++) {
+        rig_write_resolv_conf("search c%d.test\nnameserver 127.0.0.%d\n", i, i);
+        result = wire_call(name_rig.wire, "dns-nameservers", NULL);
+        result = json_array_get(json_object_get(result, "nameservers"), 0);
+        CU_ASSERT_EQUAL(wire_int(result, "ipaddr"), 0x7f000000 + i);
+    }
 }
 
 static void test_rights(void)

@@ -294,6 +294,12 @@ static void test_nobody_there(void)
 
 /* ---- Giving up ---- */
 
+static bool is_only_client(void *context)
+{
+    (void)context;
+    return wire_int(wire_call(name_rig.wire, "statistics", NULL), "clients") == 1;
+}
+
 static void test_cancel(void)
 {
     struct wire *other;
@@ -302,6 +308,7 @@ static void test_cancel(void)
 
     rig_start();
     (void)add("silent.test", TRICK_SILENT);
+    (void)add("other.test", TRICK_SILENT);
     id = wire_send(name_rig.wire, "dns-query", "{s:s, s:i}", "name", "silent.test",
                    "timeout", 300);
     nameserver_await(name_rig.server, "silent.test", 1);
@@ -313,9 +320,11 @@ static void test_cancel(void)
     (void)wire_send(other, "dns-query", "{s:s, s:i}", "name", "silent.test", "timeout",
                     300);
     nameserver_await(name_rig.server, "silent.test", 2);
-    (void)wire_send(other, "lookup-hostname", "{s:s}", "host", "silent.test");
+    (void)wire_send(other, "lookup-hostname", "{s:s}", "host", "other.test");
     wire_close(other);
-    id = wire_send(name_rig.wire, "lookup-hostname", "{s:s, s:i}", "host", "silent.test",
+    /* While it was still there its question would be shared. */
+    harness_await(is_only_client, NULL, "the end of the other client");
+    id = wire_send(name_rig.wire, "lookup-hostname", "{s:s, s:i}", "host", "other.test",
                    "timeout", 0);
     (void)wire_error(name_rig.wire, id, "timeout");
     /* And the daemon ends while one waits. */
@@ -348,6 +357,35 @@ static void test_limit(void)
     CU_ASSERT_STRING_EQUAL(wire_text(wire_result(name_rig.wire, b), "value"),
                            "192.0.2.1");
     rig_expect_answer(rig_query("{s:s}", "name", "a.test"), ADDRESS_1);
+}
+
+/* Each of these has its own time to wait, which must not mean its own socket. */
+static void test_many_timeouts(void)
+{
+    enum { N = 200, LINES = 64 };
+    char name[32];
+
+    rig_start();
+    int n = harness_n_descriptors(name_rig.harness);
+
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof(name), "t%d.test", i);
+        (void)add(name, TRICK_HOLD);
+        (void)wire_send(name_rig.wire, "dns-query", "{s:s, s:f}", "name", name, "timeout",
+                        200 + i / 4.0);
+    }
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof(name), "t%d.test", i);
+        nameserver_await(name_rig.server, name, 1);
+    }
+    CU_ASSERT(harness_n_descriptors(name_rig.harness) <= n + LINES);
+    /* And the time is what was asked for, whatever that of the line. */
+    (void)add("short.test", TRICK_SILENT);
+    expect_flag(
+        rig_query("{s:s, s:f, s:i}", "name", "short.test", "timeout", 0.101, "repeat", 3),
+        "timed-out");
+    nameserver_await(name_rig.server, "short.test", 3);
+    CU_ASSERT_EQUAL(rig_counter("dns-unanswered"), 3);
 }
 
 /* ---- Nobody waits for a server that hangs, but those who asked it ---- */
@@ -433,6 +471,7 @@ static const struct unit_test tests[] = {
     {"a server that is not there", test_nobody_there},
     {"cancelled, left alone, stopped", test_cancel},
     {"look-ups are limited", test_limit},
+    {"200 different times to wait", test_many_timeouts},
     {"200 look-ups hang and nobody else waits", test_hanging},
 };
 

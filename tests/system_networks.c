@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * system_networks.c - what needs networks of one's own: interfaces, link-local addresses
- * between two machines, groups, broadcasts, and the errors that routers send.
+ * between two machines, groups, broadcasts. What goes wrong there is in
+ * system_network_errors.c.
  */
 #include <config.h>
 #include <net/if.h>
@@ -393,7 +394,7 @@ static void test_bad_groups(void)
     expect_refused(tcp, "protocol-not-available", "multicast-interface", "near0");
 }
 
-/* ---- Broadcasts, and what routers say ---- */
+/* ---- Broadcasts ---- */
 
 static void test_broadcast(void)
 {
@@ -418,64 +419,6 @@ static void test_broadcast(void)
     expect_received(socket, "back");
 }
 
-/* The error of a connected socket is that of its next operation; then it goes on. */
-static void check_error(const char *host, int n, const char *identifier)
-{
-    json_t *made = wire_call(wire, "make-socket", "{s:s, s:s, s:i}", "type", "datagram",
-                             "remote-host", host, "remote-port", 9);
-    int64_t socket = wire_int(made, "socket");
-
-    for (int i = 0; i < n; i++) {
-        int64_t id = wire_send(wire, "receive-from", "{s:I}", "socket", socket);
-        wire_call(wire, "send-to", "{s:I, s:s}", "socket", socket, "data", "anybody?");
-        wire_error(wire, id, identifier);
-        wire_refused(wire, "timeout", "receive-from", "{s:I, s:i}", "socket", socket,
-                     "timeout", 0);
-    }
-}
-
-static void test_errors(void)
-{
-    int port;
-
-    if (!start()) {
-        return;
-    }
-    /* Linux sends the first two no more often than about once a second, after a few. */
-    check_error("10.10.0.1", 1, "host-unreachable");
-    check_error("10.11.0.1", 1, "network-unreachable");
-    check_error("10.9.0.2", 3, "connection-refused");
-    check_error("fe80::2%near0", 3, "connection-refused");
-    /* One without a destination is not told of errors, which would hit the next. */
-    int64_t socket = wire_int(make_udp("0.0.0.0", 0), "socket");
-    int peer = far_datagram("10.9.0.2", &port);
-    send_to(socket, "x", "10.10.0.1", 9);
-    send_to(socket, "x", "10.9.0.2", 9);
-    send_to(socket, "goes on", "10.9.0.2", port);
-    expect_datagram(peer, "goes on");
-    wire_refused(wire, "timeout", "receive-from", "{s:I, s:i}", "socket", socket,
-                 "timeout", 0);
-    /* A network that goes down. */
-    network_ip("link set near0 down");
-    wire_refused(wire, "network-unreachable", "send-to", "{s:I, s:s, s:s, s:i}", "socket",
-                 socket, "data", "x", "remote-host", "10.9.0.2", "remote-port", port);
-    wire_refused(wire, "network-unreachable", "make-socket", "{s:s, s:i}", "remote-host",
-                 "10.9.0.2", "remote-port", port);
-}
-
-static void test_tcp_errors(void)
-{
-    if (!start()) {
-        return;
-    }
-    wire_refused(wire, "host-unreachable", "make-socket", "{s:s, s:i}", "remote-host",
-                 "10.10.0.1", "remote-port", 9);
-    wire_refused(wire, "network-unreachable", "make-socket", "{s:s, s:i}", "remote-host",
-                 "10.11.0.1", "remote-port", 9);
-    wire_refused(wire, "address-not-available", "make-socket", "{s:s, s:s}", "connect",
-                 "passive", "local-host", "10.9.0.9");
-}
-
 static const struct unit_test tests[] = {
     {"interfaces have ids, names, addresses and flags", test_interfaces},
     {"link-local streams, their scope written in every way", test_link_local},
@@ -485,8 +428,6 @@ static const struct unit_test tests[] = {
     {"what is sent to groups", test_sending_to_groups},
     {"bad groups are named", test_bad_groups},
     {"broadcasts", test_broadcast},
-    {"errors come back to datagram sockets", test_errors},
-    {"errors come back to streams", test_tcp_errors},
 };
 
 UNIT_MAIN(tests)

@@ -155,6 +155,29 @@ static void test_buffered_before(void)
     peer_expect_text(second.peer, "held cdef");
 }
 
+/* What came before the relay and was seen is told by no event any more. */
+static void test_seen_before(void)
+{
+    start(1);
+    for (int is_reset = 0; is_reset < 2; is_reset++) {
+        struct leg first = make_leg(wire, false), second = make_leg(wire, false);
+        peer_print(first.peer, "one ");
+        wire_call(wire, "wait-for-input-available", "{s:[I]}", "sockets", first.sock);
+        if (is_reset) {
+            peer_abort(first.peer);
+        } else {
+            CU_ASSERT_EQUAL(send(first.peer, "!", 1, MSG_OOB), 1);
+            peer_print(first.peer, "two"); /* behind the mark of the urgent byte */
+        }
+        wire_call(wire, "hello", NULL);
+        join(&first, &second);
+        peer_expect_text(second.peer, is_reset ? "one " : "one two");
+        if (is_reset) {
+            peer_expect_reset(second.peer);
+        }
+    }
+}
+
 static void test_traffic_near(void)
 {
     start(1);
@@ -335,6 +358,63 @@ static void test_close(void)
     }
 }
 
+static bool has_read_four(void *context)
+{
+    const int64_t *sock = context;
+
+    return wire_int(runtime_of(*sock), "bytes-read") == 4;
+}
+
+/* What the first has sent is lost, since the second takes nothing: however orderly that
+ * is closed then, the first hears of a cut, after the last bytes for it. */
+static void test_close_hides_no_cut(void)
+{
+    start(1);
+    struct leg first = make_leg(wire, false), second = make_leg(wire, true);
+    int64_t id = wire_send(wire, "relay", "{s:I, s:I, s:b}", "first", first.sock,
+                           "second", second.sock, "wait", 1);
+    struct wire *other = wire_open(harness);
+
+    CU_ASSERT_EQUAL(shutdown(second.peer, SHUT_RD), 0);
+    peer_print(first.peer, "lost");
+    harness_await(has_read_four, &first.sock, "four bytes to be read");
+    peer_print(second.peer, "last");
+    wire_call(other, "close", "{s:I}", "socket", second.sock);
+    peer_expect_text(first.peer, "last");
+    peer_expect_reset(first.peer);
+    CU_ASSERT_STRING_EQUAL(wire_text(wire_result(wire, id), "end"), "cut");
+    await_gone(&first);
+}
+
+/* Bytes that were on their way when one side was closed are delivered, and counted. */
+static void test_close_counts(void)
+{
+    static char bytes[1 << 20];
+    struct timeval limit = {.tv_usec = 300000};
+    size_t n_read = 0;
+
+    start(1);
+    struct leg first = make_leg(wire, false), second = make_leg(wire, true);
+    int64_t id = wire_send(wire, "relay", "{s:I, s:I, s:b}", "first", first.sock,
+                           "second", second.sock, "wait", 1);
+    struct wire *other = wire_open(harness);
+
+    /* Until nothing goes any more: the peer of the first does not read. */
+    CU_ASSERT_EQUAL(
+        setsockopt(second.peer, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), 0);
+    while (send(second.peer, bytes, sizeof bytes, MSG_NOSIGNAL) > 0) {
+    }
+    wire_call(other, "close", "{s:I}", "socket", second.sock);
+    for (size_t n; (n = peer_read(first.peer, bytes, sizeof bytes)) > 0;) {
+        n_read += n;
+    }
+    json_t *result = wire_result(wire, id);
+    CU_ASSERT_STRING_EQUAL(wire_text(result, "end"), "closed");
+    CU_ASSERT_EQUAL(wire_int(result, "back"), (int64_t)n_read);
+    json_t *counters = json_object_get(wire_call(wire, "statistics", NULL), "counters");
+    CU_ASSERT_EQUAL(wire_int(counters, "bytes-relayed"), (int64_t)n_read);
+}
+
 static void test_refused(void)
 {
     start(2);
@@ -374,8 +454,6 @@ static void test_refused(void)
                  first.sock);
 }
 
-/* Whoever made a socket dies, and its socket with it, wherever that is; the other one
- * follows. */
 /* A socket that is relayed far from its home is no prey of the next who wants it. */
 static void test_refused_far(void)
 {
@@ -398,6 +476,8 @@ static void test_refused_far(void)
                            "as ever");
 }
 
+/* Whoever made a socket dies, and its socket with it, wherever that is; the other one
+ * follows. */
 static void test_client_dies(void)
 {
     for (unsigned i = 0; i < 2; i++) {
@@ -453,6 +533,7 @@ static void test_descriptors(void)
 static const struct unit_test tests[] = {
     {"bytes run both ways, and each way ends for itself", test_both_ways},
     {"bytes that were there before come first", test_buffered_before},
+    {"what was seen before is not lost", test_seen_before},
     {"random traffic on one worker", test_traffic_near},
     {"random traffic between workers", test_traffic_far},
     {"a slow reader holds nobody else up", test_slow_reader},
@@ -460,6 +541,8 @@ static const struct unit_test tests[] = {
     {"wait tells how it ended", test_wait},
     {"an interrupt gives both sockets back", test_interrupt},
     {"closing one closes the other", test_close},
+    {"closing one hides no cut", test_close_hides_no_cut},
+    {"closing one counts what is delivered", test_close_counts},
     {"what is refused", test_refused},
     {"a relay far from home is left alone", test_refused_far},
     {"a client dies", test_client_dies},

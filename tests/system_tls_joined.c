@@ -5,6 +5,7 @@
  */
 #include <config.h>
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,6 +248,44 @@ static void test_relayed_truncation(void)
     CU_ASSERT_EQUAL(SSL_get_shutdown(tls_peer) & SSL_RECEIVED_SHUTDOWN, 0);
 }
 
+static bool handshake_is_on(void *context)
+{
+    json_t *described = wire_call(pair.wire, "describe-socket", "{s:I}", "socket",
+                                  *(const int64_t *)context);
+
+    return strcmp(wire_text(json_object_get(described, "tls"), "state"), "handshake") ==
+           0;
+}
+
+/* A stream that still has its handshake before it may not travel, so the other one does;
+ * interrupted in the middle of the handshake, both are at home again and of use. */
+static void test_interrupted_handshake(void)
+{
+    const struct harness_options options = {.workers = 2};
+    struct tls_peer_spec peer = tls_server_peer();
+
+    pair_start_with(&options);
+    int64_t first = pair.sock, second;
+    int first_peer = pair.peer;
+    do { /* clients are spread over the workers, and their sockets with them */
+        pair.wire = wire_open(pair.harness);
+        pair_open(NULL);
+    } while (pair.sock % 64 == first % 64);
+    second = pair.sock;
+    tls_wrap("client", tls_client_params(NULL));
+    wire_call(pair.wire, "relay", "{s:I, s:I}", "first", first, "second", second);
+    peer_await(pair.peer, POLLIN, "the first message of the handshake");
+    CU_ASSERT_TRUE(handshake_is_on(&second));
+    wire_call(pair.wire, "interrupt", "{s:I}", "socket", first);
+    tls_peer = tls_peer_new(&peer, pair.peer);
+    wire_send(pair.wire, "ssl-do-handshake", "{s:I}", "socket", second);
+    tls_peer_handshake(tls_peer);
+    tls_peer_print(tls_peer, "alive");
+    pair_check_data(pair_read_exactly(5), "alive", "utf-8");
+    peer_print(first_peer, "x");
+    wire_call(pair.wire, "wait-for-input-available", "{s:[I]}", "sockets", first);
+}
+
 static int64_t make_tunnel(json_t *more, int target_port, int *port)
 {
     json_t *params =
@@ -299,6 +338,7 @@ static const struct unit_test tests[] = {
     {"20 MB each way", test_large},
     {"relays between plain and TLS streams", test_relay},
     {"a relayed truncation", test_relayed_truncation},
+    {"a relay is interrupted in a handshake", test_interrupted_handshake},
     {"tunnels that seal and open", test_tunnels},
 };
 

@@ -28,6 +28,8 @@ struct traffic_plan {
     enum traffic_cut cut;
     size_t cut_at; /* the first side resets when it has sent so many */
     bool is_slow;  /* the second side reads little and seldom */
+    const char
+        *name; /* of this kind of flow, for whoever reads of a failure; may be NULL */
 };
 
 /* Of random sizes up to `most`, one in four of them empty in one direction. */

@@ -96,7 +96,7 @@ static void drop_job(struct job *job)
     n_dropped++;
 }
 
-static void submit(void (*work)(struct job *job), int number)
+static struct sum *new_sum(void (*work)(struct job *job), int number)
 {
     struct sum *sum = MEM_NEW(struct sum);
 
@@ -104,7 +104,12 @@ static void submit(void (*work)(struct job *job), int number)
     sum->job.done = sum_done;
     sum->job.drop = drop_job;
     sum->number = number;
-    jobs_submit(&sum->job, loop);
+    return sum;
+}
+
+static void submit(void (*work)(struct job *job), int number)
+{
+    jobs_submit(&new_sum(work, number)->job, loop);
 }
 
 static void run_jobs(int n)
@@ -121,7 +126,7 @@ static void run_jobs(int n)
 
 static void test_work_and_return(void)
 {
-    jobs_start(MAX_THREADS);
+    jobs_start(MAX_THREADS, MAX_THREADS);
     run_jobs(N_JOBS);
     CU_ASSERT_EQUAL(n_worked, N_JOBS);
     CU_ASSERT(most_at_once <= MAX_THREADS);
@@ -151,7 +156,7 @@ static void wait_at_gate(struct job *job)
 
 static void test_all_threads_are_used(void)
 {
-    jobs_start(MAX_THREADS);
+    jobs_start(MAX_THREADS, MAX_THREADS);
     n_wanted = MAX_THREADS + 2;
     for (int i = 0; i < n_wanted; i++) {
         submit(wait_at_gate, 0);
@@ -166,12 +171,72 @@ static void test_all_threads_are_used(void)
     jobs_stop();
 }
 
+enum { N_HANGING = 4, MAX_HANGING = 2 };
+
+/* Two of them begin. */
+static void start_hanging(struct sum *jobs[N_HANGING])
+{
+    for (int i = 0; i < N_HANGING; i++) {
+        jobs[i] = new_sum(wait_at_gate, 0);
+        jobs[i]->job.may_hang = true;
+        jobs_submit(&jobs[i]->job, loop);
+    }
+    AWAIT(n_at_once == MAX_HANGING);
+}
+
+static void end_hanging(int n)
+{
+    n_done = 0;
+    n_wanted = n;
+    for (int i = 0; i < n; i++) {
+        sem_post(&gate);
+    }
+    loop_run(loop);
+    CU_ASSERT_EQUAL(n_done, n);
+}
+
+/* Work that hangs leaves threads to other work, and does not wait for it either. */
+static void test_hanging_work(void)
+{
+    struct sum *jobs[N_HANGING];
+
+    jobs_start(MAX_THREADS, MAX_HANGING);
+    start_hanging(jobs);
+    run_jobs(20);
+    CU_ASSERT_EQUAL(n_at_once, MAX_HANGING);
+    end_hanging(N_HANGING);
+    CU_ASSERT(most_at_once <= MAX_THREADS);
+    jobs_stop();
+    CU_ASSERT_EQUAL(n_wrong, 0);
+    CU_ASSERT_EQUAL(n_dropped, 0);
+}
+
+/* What nobody has begun with can be taken back, once; the last of a queue, and all. */
+static void test_withdraw(void)
+{
+    struct sum *jobs[N_HANGING];
+
+    jobs_start(MAX_THREADS, MAX_HANGING);
+    start_hanging(jobs);
+    CU_ASSERT_FALSE(jobs_withdraw(&jobs[0]->job));
+    CU_ASSERT_FALSE(jobs_withdraw(&jobs[1]->job));
+    CU_ASSERT_TRUE(jobs_withdraw(&jobs[3]->job));
+    CU_ASSERT_FALSE(jobs_withdraw(&jobs[3]->job));
+    CU_ASSERT_TRUE(jobs_withdraw(&jobs[2]->job));
+    jobs_submit(&jobs[2]->job, loop);
+    free(jobs[3]);
+    end_hanging(N_HANGING - 1);
+    jobs_stop();
+    CU_ASSERT_EQUAL(n_wrong, 0);
+    CU_ASSERT_EQUAL(n_dropped, 0);
+}
+
 static void test_not_running_drops(void)
 {
     submit(work_sum, 1);
     CU_ASSERT_EQUAL(n_dropped, 1);
     jobs_stop();
-    jobs_start(1);
+    jobs_start(1, 1);
     jobs_stop();
     submit(work_sum, 1);
     CU_ASSERT_EQUAL(n_dropped, 2);
@@ -195,7 +260,7 @@ static void work_until_stop(struct job *job)
 static void test_stop_drops_waiting_and_working(void)
 {
     n_probes = 0;
-    jobs_start(1);
+    jobs_start(1, 1);
     submit(work_until_stop, 0);
     AWAIT(n_at_once == 1);
     for (int i = 0; i < 5; i++) {
@@ -210,7 +275,7 @@ static void test_stop_drops_waiting_and_working(void)
 
 static void test_stop_leaves_endless_work_alone(void)
 {
-    jobs_start(2);
+    jobs_start(2, 2);
     submit(wait_at_gate, 0);
     submit(wait_at_gate, 0);
     submit(work_sum, 0);
@@ -221,7 +286,7 @@ static void test_stop_leaves_endless_work_alone(void)
     /* The loop goes, and the pool works again, while the old work still lasts. */
     loop_free(loop);
     loop = loop_new("second", 0);
-    jobs_start(2);
+    jobs_start(2, 2);
     run_jobs(20);
     sem_post(&gate);
     sem_post(&gate);
@@ -235,7 +300,7 @@ static void test_stop_leaves_endless_work_alone(void)
 static void test_done_but_not_delivered(void)
 {
     /* The way back is a message: it is dropped with the mailbox. */
-    jobs_start(1);
+    jobs_start(1, 1);
     submit(work_sum, 1);
     submit(work_sum, 2);
     AWAIT(n_worked == 2);
@@ -261,7 +326,7 @@ static int count_threads(void)
 
 static void test_idle_threads_end(void)
 {
-    jobs_start(MAX_THREADS);
+    jobs_start(MAX_THREADS, MAX_THREADS);
     n_wanted = MAX_THREADS;
     for (int i = 0; i < MAX_THREADS; i++) {
         submit(wait_at_gate, 0);
@@ -280,6 +345,8 @@ static void test_idle_threads_end(void)
 static const struct unit_test tests[] = {
     {"work runs beside the loop and returns to it", test_work_and_return},
     {"threads start up to the bound", test_all_threads_are_used},
+    {"work that hangs leaves threads to others", test_hanging_work},
+    {"work that has not begun is taken back", test_withdraw},
     {"a pool that does not run drops", test_not_running_drops},
     {"stopping drops what waits and what works", test_stop_drops_waiting_and_working},
     {"stopping leaves endless work alone", test_stop_leaves_endless_work_alone},

@@ -224,6 +224,31 @@ static void test_exactly_one_end_each(void)
     CU_ASSERT_EQUAL(n_misplaced, 0);
 }
 
+static void stop_at_once(struct message *message, struct loop *loop)
+{
+    count_note(message, loop);
+    loop_stop(loop);
+}
+
+/* What stands behind the end of a thread in one batch comes too late: what it would begin
+ * nobody would end. */
+static void test_stop_drops_the_rest(void)
+{
+    struct loop *loop = loop_new("test", 0);
+    struct note *last = new_note(0, 1);
+
+    loop_enter(loop);
+    last->message.deliver = stop_at_once;
+    mailbox_post(loop, &new_note(0, 0)->message);
+    mailbox_post(loop, &last->message);
+    mailbox_post(loop, &new_note(0, 2)->message);
+    mailbox_post(loop, &new_note(0, 3)->message);
+    mailbox_deliver(loop_mailbox(loop), loop);
+    CU_ASSERT_EQUAL(n_delivered, 2);
+    CU_ASSERT_EQUAL(n_dropped, 2);
+    loop_free(loop);
+}
+
 enum { N_PINGS = 5000 };
 
 static void *run_loop(void *arg)
@@ -282,6 +307,7 @@ static const struct unit_test tests[] = {
     {"a closed mailbox drops", test_close_drops},
     {"order holds for each of several senders", test_order_of_several_senders},
     {"each message is delivered or dropped once", test_exactly_one_end_each},
+    {"what follows a stop is dropped", test_stop_drops_the_rest},
     {"two loops play ping-pong", test_ping_pong},
 };
 

@@ -413,6 +413,10 @@ static void test_text_scalars(void)
     gives(VALUE_INT, "1 2", NULL);
     gives(VALUE_INT, "99999999999999999999", NULL);
     gives(VALUE_SECONDS, "0.5", "0.5");
+    gives(VALUE_SECONDS, ".25", "0.25");
+    gives(VALUE_SECONDS, ".", NULL);
+    gives(VALUE_SECONDS, "..5", NULL);
+    gives(VALUE_INT, ".5", NULL);
     gives(VALUE_SECONDS, "\"1\"", NULL);
     gives(VALUE_STRING, "", "\"\"");
     gives(VALUE_STRING, "a\"b", "\"a\\\"b\"");

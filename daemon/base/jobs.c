@@ -5,7 +5,7 @@
  * jobs_submit() is called by loops, start and stop by the server; calls mailbox.c to hand
  * jobs back. Thread: any.
  *
- * A job waits in the queue, is worked on, and is posted to its asker, unless the pool is
+ * A job waits in a queue, is worked on, and is posted to its asker, unless the pool is
  * stopped meanwhile. A thread that ends joins the one that ended before it, and
  * jobs_stop() joins the last: so none is left, and nobody waits for one that still works.
  * Threads whose work outlives the stop belong to a generation that is over; they detach
@@ -32,16 +32,21 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_cond_t arrived; /* a job came, or the pool stops */
 static pthread_cond_t changed; /* for jobs_stop(): a thread ended or has posted */
 
+struct queue {
+    struct job *first, **end; /* `end` NULL: never used */
+    unsigned n;
+};
+
 /* All of it is guarded by the lock. */
 static struct {
     bool is_running;
     unsigned generation; /* raised by jobs_stop() */
-    unsigned max_threads;
-    unsigned n_threads;       /* of this generation, until they end */
-    unsigned n_idle;          /* of them, those that wait for `arrived` */
-    unsigned n_posting;       /* of them, those that hand a job to its asker */
-    unsigned n_waiting;       /* jobs in the queue */
-    struct job *first, *last; /* the queue */
+    unsigned max_threads, max_hanging;
+    unsigned n_threads;          /* of this generation, until they end */
+    unsigned n_idle;             /* of them, those that wait for `arrived` */
+    unsigned n_posting;          /* of them, those that hand a job to its asker */
+    unsigned n_hanging;          /* of them, those with work that may hang */
+    struct queue quick, hanging; /* jobs that wait */
     bool has_ended;
     pthread_t ended; /* the thread that ended last and was not joined yet */
 } pool;
@@ -91,27 +96,73 @@ static void drop_job(struct message *message)
     job->drop(job);
 }
 
+/* ---- The queues, with the lock held ---- */
+
+static void append(struct queue *queue, struct job *job)
+{
+    if (queue->first == NULL) {
+        queue->end = &queue->first;
+    }
+    job->next = NULL;
+    job->link = queue->end;
+    *queue->end = job;
+    queue->end = &job->next;
+    queue->n++;
+}
+
+static void unlink_job(struct job *job)
+{
+    struct queue *queue = job->may_hang ? &pool.hanging : &pool.quick;
+
+    *job->link = job->next;
+    if (job->next != NULL) {
+        job->next->link = job->link;
+    } else {
+        queue->end = job->link;
+    }
+    job->link = NULL;
+    queue->n--;
+}
+
+/* Jobs that may hang for which there is a place now. */
+static unsigned n_places(void)
+{
+    unsigned n = pool.max_hanging - pool.n_hanging;
+
+    return n < pool.hanging.n ? n : pool.hanging.n;
+}
+
+/* NULL: there is none to begin with now. */
+static struct job *next_job(void)
+{
+    return pool.quick.first != NULL ? pool.quick.first
+           : n_places() > 0         ? pool.hanging.first
+                                    : NULL;
+}
+
+/* ---- Threads ---- */
+
 /* With the lock held: the next job, or NULL when the thread is to end. */
 static struct job *wait_for_job(unsigned generation)
 {
     struct timespec until = after_ms(IDLE_SECONDS * 1000);
     bool is_late = false;
 
-    while (pool.generation == generation && pool.is_running && pool.first == NULL &&
+    while (pool.generation == generation && pool.is_running && next_job() == NULL &&
            !is_late) {
         pool.n_idle++;
         is_late = pthread_cond_timedwait(&arrived, &lock, &until) == ETIMEDOUT;
         pool.n_idle--;
     }
-    if (pool.generation != generation || !pool.is_running || pool.first == NULL) {
+    if (pool.generation != generation || !pool.is_running) {
         return NULL;
     }
-    struct job *job = pool.first;
-    pool.first = job->next;
-    if (pool.first == NULL) {
-        pool.last = NULL;
+    struct job *job = next_job();
+
+    if (job != NULL) {
+        unlink_job(job);
+        pool.n_hanging += job->may_hang;
     }
-    pool.n_waiting--;
     return job;
 }
 
@@ -146,6 +197,9 @@ static void *thread_main(void *arg)
         pthread_mutex_unlock(&lock);
         job->work(job);
         pthread_mutex_lock(&lock);
+        if (pool.generation == generation) {
+            pool.n_hanging -= job->may_hang;
+        }
         /* The asker's loop is sure to exist only while jobs_stop() has not returned, and
          * that waits for those who post. */
         if (pool.generation != generation || !pool.is_running) {
@@ -184,27 +238,27 @@ static bool start_thread(void)
     return true;
 }
 
-void jobs_start(unsigned max_threads)
+void jobs_start(unsigned max_threads, unsigned max_hanging)
 {
-    CHECK(max_threads > 0);
+    CHECK(max_hanging > 0 && max_hanging <= max_threads);
     pthread_once(&once, init_conditions);
     pthread_mutex_lock(&lock);
     CHECK(!pool.is_running);
     pool.is_running = true;
     pool.max_threads = max_threads;
+    pool.max_hanging = max_hanging;
     pthread_mutex_unlock(&lock);
 }
 
-static void append(struct job *job)
+/* With the lock held: whether a thread will come to the job without another one being
+ * started. Idle ones may have been woken for earlier jobs and not run yet: they count as
+ * taken. */
+static bool has_thread(const struct job *job)
 {
-    job->next = NULL;
-    if (pool.last == NULL) {
-        pool.first = job;
-    } else {
-        pool.last->next = job;
-    }
-    pool.last = job;
-    pool.n_waiting++;
+    bool has_no_place =
+        job->may_hang && pool.hanging.n + pool.n_hanging >= pool.max_hanging;
+
+    return has_no_place || pool.n_idle > pool.quick.n + n_places();
 }
 
 void jobs_submit(struct job *job, struct loop *asker)
@@ -218,13 +272,9 @@ void jobs_submit(struct job *job, struct loop *asker)
         job->drop(job);
         return;
     }
-    /* Idle threads may have been woken for earlier jobs and not run yet: they count as
-     * taken. */
-    bool has_thread = pool.n_idle > pool.n_waiting;
-    if (!has_thread && pool.n_threads < pool.max_threads) {
-        has_thread = start_thread();
-    }
-    if (!has_thread && pool.n_threads == 0) {
+    bool is_served =
+        has_thread(job) || (pool.n_threads < pool.max_threads && start_thread());
+    if (!is_served && pool.n_threads == 0) {
         /* The system gives us no thread at all. A loop that waits is better than a
          * request that is never answered. */
         pthread_mutex_unlock(&lock);
@@ -234,9 +284,21 @@ void jobs_submit(struct job *job, struct loop *asker)
         mailbox_post(asker, &job->message);
         return;
     }
-    append(job);
+    append(job->may_hang ? &pool.hanging : &pool.quick, job);
     pthread_cond_signal(&arrived);
     pthread_mutex_unlock(&lock);
+}
+
+bool jobs_withdraw(struct job *job)
+{
+    pthread_mutex_lock(&lock);
+    bool has_waited = job->link != NULL;
+
+    if (has_waited) {
+        unlink_job(job);
+    }
+    pthread_mutex_unlock(&lock);
+    return has_waited;
 }
 
 /* With the lock held: until all threads ended, or only such are left as still work and
@@ -264,16 +326,21 @@ void jobs_stop(void)
         return;
     }
     pool.is_running = false;
-    struct job *first = pool.first;
-    pool.first = pool.last = NULL;
-    pool.n_waiting = 0;
+    struct queue waiting = {0};
+    struct job *job;
+
+    while ((job = pool.quick.first) != NULL || (job = pool.hanging.first) != NULL) {
+        unlink_job(job);
+        append(&waiting, job);
+        job->link = NULL;
+    }
     pthread_cond_broadcast(&arrived);
     wait_for_threads();
     unsigned n_left = pool.n_threads;
     bool must_join = pool.has_ended;
     pthread_t ended = pool.ended;
     pool.generation++;
-    pool.n_threads = 0;
+    pool.n_threads = pool.n_hanging = 0;
     pool.has_ended = false;
     pthread_mutex_unlock(&lock);
     if (must_join) {
@@ -283,9 +350,8 @@ void jobs_stop(void)
         log_line(LOG_DAEMON, LOG_LEVEL_WARN,
                  "Work of job threads is left unfinished. threads=%u", n_left);
     }
-    while (first != NULL) {
-        struct job *next = first->next;
-        first->drop(first);
-        first = next;
+    while ((job = waiting.first) != NULL) {
+        waiting.first = job->next;
+        job->drop(job);
     }
 }

@@ -95,7 +95,12 @@ void mailbox_deliver(struct mailbox *mailbox, struct loop *loop)
     /* What is posted while these are delivered makes an edge of its own and comes in the
      * next round: messages cannot keep the loop from its descriptors. */
     for (struct message *message = take_all(mailbox); message != NULL; message = next) {
-        next = message->next; /* deliver frees the message */
+        next = message->next; /* deliver and drop free the message */
+        if (loop_is_stopping(loop)) {
+            /* The thread has ended what it had: nobody would end what this begins. */
+            message->drop(message);
+            continue;
+        }
         message->deliver(message, loop);
         n_messages++;
     }

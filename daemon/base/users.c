@@ -7,6 +7,8 @@
  */
 #include <config.h>
 #include "daemon/base/users.h"
+#include <errno.h>
+#include <grp.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -101,13 +103,23 @@ const char *users_name(uid_t uid)
     return name;
 }
 
+static bool is_number(const char *text, unsigned long *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoul(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 &&
+           *number < UINT32_MAX;
+}
+
 bool users_find(const char *name, uid_t *uid)
 {
     struct passwd entry, *found = NULL;
-    char space[16384], *end;
-    unsigned long number = strtoul(name, &end, 10);
+    char space[16384];
+    unsigned long number;
 
-    if (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX) {
+    if (is_number(name, &number)) {
         *uid = (uid_t)number;
         return true;
     }
@@ -116,6 +128,26 @@ bool users_find(const char *name, uid_t *uid)
     }
     *uid = found->pw_uid;
     return true;
+}
+
+bool users_find_group(const char *name, gid_t *gid)
+{
+    struct group entry, *found = NULL;
+    unsigned long number;
+
+    if (is_number(name, &number)) {
+        *gid = (gid_t)number;
+        return true;
+    }
+    size_t size = 65536; /* large groups have long lists of members */
+    char *space = mem_new(size);
+    bool is_found = getgrnam_r(name, &entry, space, size, &found) == 0 && found != NULL;
+
+    if (is_found) {
+        *gid = found->gr_gid;
+    }
+    free(space);
+    return is_found;
 }
 
 void users_fini(void)

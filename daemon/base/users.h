@@ -19,6 +19,8 @@ bool users_known(uid_t uid);
 const char *users_name(uid_t uid);
 /* By name or number, asked from the system; may block. Any thread. */
 bool users_find(const char *name, uid_t *uid);
+/* The same for groups. */
+bool users_find_group(const char *name, gid_t *gid);
 void users_fini(void);
 
 #endif

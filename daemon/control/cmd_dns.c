@@ -310,6 +310,7 @@ void handle_configure_dns(struct request *request)
                     params_has(params, PARAM_CONFIGURE_DNS_AUTO);
     struct error error;
 
+    dns_config_distrust();
     if (is_given &&
         (!may_configure(request_caller(request), &error) || !configure(params, &error))) {
         request_fail(request, &error);
@@ -321,6 +322,8 @@ void handle_configure_dns(struct request *request)
 void handle_dns_nameservers(struct request *request)
 {
     unsigned n;
+
+    dns_config_distrust();
     struct dns_server *const *servers = dns_servers(&n);
     struct writer *writer = request_reply(request);
     char text[DNS_TEXT_SIZE];

@@ -26,6 +26,7 @@
 #include "daemon/net/connector.h"
 #include "daemon/net/datagram.h"
 #include "daemon/net/endpoint.h"
+#include "daemon/net/ends.h"
 #include "daemon/net/listener.h"
 #include "daemon/net/stream.h"
 #include "daemon/net/tls_lobby.h"
@@ -35,24 +36,13 @@
  * done before this timer fires. */
 #define AT_ONCE 1e-9
 
-struct make;
-
-/* The addresses of one end. */
-struct lookup {
-    struct resolve resolve; /* first: the resolver hands this back */
-    struct make *make;
-    struct sockaddr_storage *addresses; /* room for RESOLVER_MAX_ADDRESSES */
-    unsigned n;
-};
-
 /* Owner: the request, in whose arena it lies. */
 struct make {
     struct op op; /* first: the sock hands this back */
     struct request *request;
     struct sock *sock;
     struct make_plan plan;
-    struct lookup local, remote;
-    unsigned n_lookups;      /* under way */
+    struct ends ends;
     struct tls_offer *offer; /* of a listener; NULL: its connections are plain */
     struct connector_plan connector;
 };
@@ -70,8 +60,7 @@ static void make_done(struct op *op, const struct error *error)
     struct request *request = make->request;
     struct sock *sock = make->sock;
 
-    resolve_cancel(&make->local.resolve);
-    resolve_cancel(&make->remote.resolve);
+    ends_cancel(&make->ends);
     tls_offer_free(make->offer);
     if (error != NULL) {
         if (make->plan.kind & (OPTION_KIND_TCP | OPTION_KIND_FILE)) {
@@ -116,27 +105,6 @@ static void connected(void *arg, const struct error *error)
     make_end(make, error);
 }
 
-/* What to bind, by family: the first address of the local host in each, or any with a
- * port. */
-static void plan_locals(struct make *make)
-{
-    struct connector_plan *connector = &make->connector;
-    const struct make_end *local = &make->plan.local;
-
-    connector->is_local_host = local->has_host;
-    for (unsigned i = 0; i < make->local.n; i++) {
-        struct sockaddr_storage *place =
-            &connector->locals[make->local.addresses[i].ss_family == AF_INET6];
-        if (place->ss_family == 0) {
-            *place = make->local.addresses[i];
-        }
-    }
-    if (!local->has_host && local->port != 0) {
-        (void)endpoint_any(&connector->locals[0], false, local->port);
-        (void)endpoint_any(&connector->locals[1], true, local->port);
-    }
-}
-
 static void make_connection(struct make *make)
 {
     struct connector_plan *connector = &make->connector;
@@ -151,8 +119,9 @@ static void make_connection(struct make *make)
         }
         connector->n_remotes = 1;
     } else {
-        connector->n_remotes = make->remote.n; /* looked up into connector->remotes */
-        plan_locals(make);
+        connector->n_remotes =
+            make->ends.remote.n; /* looked up into connector->remotes */
+        ends_plan_locals(&make->ends, &plan->local, connector);
     }
     memcpy(connector->settings, plan->settings, sizeof connector->settings);
     connector->n_settings = plan->n_settings;
@@ -191,8 +160,8 @@ static bool make_listener(struct make *make, struct error *error)
         .who = plan->who,
     };
 
-    if (make->local.n > 0) {
-        listener.address = make->local.addresses[0];
+    if (make->ends.local.n > 0) {
+        listener.address = make->ends.local.addresses[0];
     } else {
         (void)endpoint_any(&listener.address, plan->ipv6 != VALUE_IPV6_FALSE,
                            plan->local.port);
@@ -211,7 +180,7 @@ static bool make_listener(struct make *make, struct error *error)
 static bool choose_destination(const struct make *make, struct datagram_plan *datagram,
                                struct error *error)
 {
-    const struct lookup *remote = &make->remote;
+    const struct end_lookup *remote = &make->ends.remote;
     sa_family_t family = datagram->is_ipv6 ? AF_INET6 : AF_INET;
 
     for (unsigned i = 0; i < remote->n; i++) {
@@ -236,17 +205,17 @@ static bool plan_udp(const struct make *make, struct datagram_plan *datagram,
     const struct make_plan *plan = &make->plan;
     bool has_remote = plan->remote.has_host;
 
-    if (make->local.n > 0) {
-        datagram->local = make->local.addresses[0];
+    if (make->ends.local.n > 0) {
+        datagram->local = make->ends.local.addresses[0];
         datagram->is_ipv6 = datagram->local.ss_family == AF_INET6;
     } else if (has_remote) {
-        datagram->is_ipv6 = make->remote.addresses[0].ss_family == AF_INET6;
+        datagram->is_ipv6 = make->ends.remote.addresses[0].ss_family == AF_INET6;
     } else {
         datagram->is_ipv6 = plan->ipv6 != VALUE_IPV6_FALSE;
     }
     /* Bound at once, so that it has a port to be told to others; a connected one gets its
      * port with the destination. */
-    if (make->local.n == 0 && (plan->local.port != 0 || !has_remote)) {
+    if (make->ends.local.n == 0 && (plan->local.port != 0 || !has_remote)) {
         (void)endpoint_any(&datagram->local, datagram->is_ipv6, plan->local.port);
     }
     return !has_remote || choose_destination(make, datagram, error);
@@ -300,56 +269,33 @@ static void make_go(struct make *make)
     make_end(make, is_made ? NULL : &error);
 }
 
-static void add_address(struct lookup *lookup, const struct sockaddr_storage *address)
+static void looked_up(struct ends *ends, const struct error *error)
 {
-    struct make *make = lookup->make;
-    bool is_remote = lookup == &make->remote;
-    struct sockaddr_storage *place = &lookup->addresses[lookup->n++];
-
-    *place = *address;
-    endpoint_set_port(place, is_remote ? make->plan.remote.port : make->plan.local.port);
-    if (is_remote && make->plan.has_scope) {
-        endpoint_set_scope(place, make->plan.scope_id);
-    }
-}
-
-static void looked_up(struct resolve *resolve, const struct resolve_answer *answer,
-                      const struct error *error)
-{
-    struct lookup *lookup = (struct lookup *)resolve;
-    struct make *make = lookup->make;
+    struct make *make =
+        (struct make *)(void *)((char *)ends - offsetof(struct make, ends));
 
     if (error != NULL) {
         make_end(make, error);
-        return;
-    }
-    for (unsigned i = 0; i < answer->n; i++) {
-        add_address(lookup, &answer->addresses[i]);
-    }
-    if (--make->n_lookups == 0) {
+    } else {
         make_go(make);
     }
 }
 
-static void look_up(struct make *make, struct lookup *lookup, const struct make_end *end,
-                    struct sockaddr_storage *addresses)
+/* Addresses of remote hosts go where the connector wants them. */
+static void look_up(struct make *make)
 {
-    struct sockaddr_storage address;
+    const struct make_plan *plan = &make->plan;
+    struct resolve_plan how = lookup_plan(make->request, NULL, RESOLVE_ANY);
+    struct ends *ends = &make->ends;
 
-    lookup->make = make;
-    lookup->addresses = addresses;
-    if (!end->has_host) {
-        return;
+    ends->local.addresses = request_alloc(
+        make->request, RESOLVER_MAX_ADDRESSES * sizeof *ends->local.addresses);
+    ends->remote.addresses = make->connector.remotes;
+    ends->remote.has_scope = plan->has_scope;
+    ends->remote.scope_id = plan->scope_id;
+    if (ends_look_up(ends, &plan->local, &plan->remote, &how, looked_up)) {
+        make_go(make);
     }
-    if (end->name == NULL) {
-        (void)endpoint_from_ip(&address, &end->ip, 0);
-        add_address(lookup, &address);
-        return;
-    }
-    struct resolve_plan plan = lookup_plan(make->request, end->name, end->family);
-
-    make->n_lookups++;
-    resolve_start(&lookup->resolve, &plan, -1, looked_up);
 }
 
 /* ---- The beginning ---- */
@@ -389,13 +335,7 @@ static void make_start(struct request *request)
     make->op.done = make_done;
     request_wait(request, make_cancel, make);
     sock_start(make->sock, &make->op, OP_OUTPUT, timeout == 0 ? AT_ONCE : timeout);
-    look_up(
-        make, &make->local, &make->plan.local,
-        request_alloc(request, RESOLVER_MAX_ADDRESSES * sizeof *make->local.addresses));
-    look_up(make, &make->remote, &make->plan.remote, make->connector.remotes);
-    if (make->n_lookups == 0) {
-        make_go(make);
-    }
+    look_up(make);
 }
 
 void handle_make_socket(struct request *request)

@@ -20,6 +20,7 @@
 #include "daemon/net/bridge.h"
 #include "daemon/net/guest.h"
 #include "daemon/net/sock.h"
+#include "daemon/net/stream.h"
 
 /* Owner: the request, in whose arena it lies, until the two are joined. */
 struct meeting {
@@ -122,7 +123,7 @@ static struct sock *find(struct request *request, int64_t handle, struct error *
     struct sock *sock = sock_get(request_loop(request), handle, error);
 
     if (sock == NULL || !caller_may(request_caller(request), sock->owner.uid, error) ||
-        !bridge_may_join(sock, error)) {
+        stream_get_whole(sock, error) == NULL) {
         return NULL;
     }
     return sock;
@@ -225,7 +226,7 @@ void handle_relay(struct request *request)
         request_fail(request, &error);
         return;
     }
-    if (!bridge_may_join(first, &error)) {
+    if (stream_get_whole(first, &error) == NULL) {
         request_fail(request, &error);
         return;
     }

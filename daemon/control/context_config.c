@@ -44,15 +44,22 @@ static bool read_users(struct draft *draft, const char *text, struct error *erro
 {
     char *copy = mem_copy_text(text), *rest = NULL;
     bool is_good = true;
+    char wanted[128];
 
     for (char *name = strtok_r(copy, ", \t", &rest); name != NULL && is_good;
          name = strtok_r(NULL, ", \t", &rest)) {
         is_good = draft->n_users < MAX_USERS &&
                   users_find(name, &draft->users[draft->n_users++]);
+        if (!is_good) {
+            (void)snprintf(wanted, sizeof wanted,
+                           "up to %d users of this system, with commas between, but "
+                           "not '%.40s'",
+                           MAX_USERS, name);
+            (void)error_set_parameter(error, "users", wanted);
+        }
     }
     free(copy);
-    return is_good || error_set_parameter(error, "users",
-                                          "users of this system, with commas between");
+    return is_good;
 }
 
 static bool add(json_t *params, const char *name, json_t *value, struct error *error)

@@ -168,13 +168,28 @@ static void fill_reserve(struct control_listener *listener)
     }
 }
 
+static struct control_listener *listener_new(struct loop *loop, int fd)
+{
+    struct control_listener *listener = MEM_NEW(struct control_listener);
+
+    listener->loop = loop;
+    listener->fd = fd;
+    return listener;
+}
+
 struct control_listener *control_listener_open(struct loop *loop,
                                                const struct control_listener_plan *plan,
                                                char *why, size_t why_size)
 {
+    struct control_listener *listener;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int errnum;
 
+    if (plan->fd >= 0) {
+        listener = listener_new(loop, plan->fd);
+        fill_reserve(listener);
+        return listener;
+    }
     if (plan->path[0] == '\0' || strlen(plan->path) >= sizeof address.sun_path) {
         (void)complain(why, why_size, plan->path, "the path must have 1 to 107 bytes", 0);
         return NULL;
@@ -185,10 +200,8 @@ struct control_listener *control_listener_open(struct loop *loop,
         (void)complain(why, why_size, plan->path, "cannot open its directory", errnum);
         return NULL;
     }
-    struct control_listener *listener = MEM_NEW(struct control_listener);
-
-    listener->loop = loop;
-    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    listener = listener_new(
+        loop, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     bool is_open = listener->fd >= 0 ||
                    complain(why, why_size, plan->path, "cannot make a socket", errno);
     is_open = is_open && clear_path(&address, why, why_size) &&

@@ -17,6 +17,7 @@ struct control_listener;
 struct loop;
 
 struct control_listener_plan {
+    int fd;           /* a listening socket, which is taken over; -1: one is made */
     const char *path; /* absolute or relative; shorter than 108 bytes */
     uid_t owner;      /* (uid_t)-1: as it is */
     gid_t group;      /* (gid_t)-1: as it is */
@@ -24,8 +25,9 @@ struct control_listener_plan {
 };
 
 /*
- * Makes the socket. A stale file is replaced, a live daemon is not. NULL: `why` has the
- * sentence. The loop is the main one, not running yet.
+ * Makes the socket, unless there is one: then its file and its rights are somebody else's
+ * business, and nothing but `fd` of the plan counts. A stale file is replaced, a live
+ * daemon is not. NULL: `why` has the sentence. The loop is the main one, not running yet.
  */
 struct control_listener *control_listener_open(struct loop *loop,
                                                const struct control_listener_plan *plan,

@@ -199,7 +199,7 @@ static void read_options(struct make_plan *plan, const struct params *params)
 
 /* ---- Ends ---- */
 
-static bool read_host(struct make_end *end, const struct params *params, enum param_id id)
+static bool read_host(struct end *end, const struct params *params, enum param_id id)
 {
     if (!params_has(params, id)) {
         return false;
@@ -212,7 +212,7 @@ static bool read_host(struct make_end *end, const struct params *params, enum pa
     return true;
 }
 
-static bool read_port(struct make_end *end, const struct params *params, enum param_id id,
+static bool read_port(struct end *end, const struct params *params, enum param_id id,
                       bool is_stream, struct error *error)
 {
     if (!params_has(params, id)) {
@@ -229,7 +229,7 @@ static bool read_port(struct make_end *end, const struct params *params, enum pa
                         error);
 }
 
-static bool is_literal(const struct make_end *end)
+static bool is_literal(const struct end *end)
 {
     return end->has_host && end->name == NULL;
 }
@@ -243,11 +243,11 @@ static bool read_families(struct make_plan *plan, struct error *error)
         [VALUE_IPV6_TRUE] = RESOLVE_ANY,
         [VALUE_IPV6_ONLY] = RESOLVE_V6,
     };
-    struct make_end *ends[2] = {&plan->local, &plan->remote};
+    struct end *ends[2] = {&plan->local, &plan->remote};
     static const char *const names[2] = {"local-host", "remote-host"};
 
     for (unsigned i = 0; i < 2; i++) {
-        const struct make_end *other = ends[1 - i];
+        const struct end *other = ends[1 - i];
         ends[i]->family = by_word[plan->ipv6];
         if (is_literal(ends[i]) && !ends[i]->ip.is_ipv6 &&
             plan->ipv6 == VALUE_IPV6_ONLY) {

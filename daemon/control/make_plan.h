@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include "daemon/net/filename.h"
 #include "daemon/net/options.h"
-#include "daemon/net/resolver.h"
+#include "daemon/net/ends.h"
 #include "daemon/net/sock.h"
 #include "proto/error.h"
 #include "proto/params.h"
@@ -20,22 +20,12 @@
 
 struct caller;
 
-/* One end of an Internet socket. */
-struct make_end {
-    bool has_host;
-    const char *name; /* to be looked up; NULL: `ip` is the address */
-    struct value_ip ip;
-    enum resolve_family family; /* of the look-up */
-    bool has_port;
-    uint16_t port;
-};
-
 /* Text points into the parameters. */
 struct make_plan {
     unsigned kind; /* one of enum option_kind */
     struct sock_spec spec;
     unsigned ipv6; /* enum value_ipv6 */
-    struct make_end local, remote;
+    struct end local, remote;
     bool has_scope;
     uint32_t scope_id;
     const char *local_path, *remote_path; /* NULL: none */

@@ -54,16 +54,10 @@ static const char *keep(struct tunnel_plan *plan, const char *text)
     return text != NULL ? tunnel_plan_keep(plan, text, strlen(text)) : NULL;
 }
 
-static void copy_end(struct tunnel_plan *plan, struct dial_end *to,
-                     const struct make_end *from)
+static void copy_end(struct tunnel_plan *plan, struct end *to, const struct end *from)
 {
-    *to = (struct dial_end){
-        .has_host = from->has_host,
-        .name = keep(plan, from->name),
-        .ip = from->ip,
-        .family = from->family,
-        .port = from->port,
-    };
+    *to = *from;
+    to->name = keep(plan, from->name);
 }
 
 static void copy_listen(struct tunnel_plan *plan, const struct make_plan *make)

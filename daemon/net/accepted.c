@@ -2,8 +2,8 @@
 /*
  * accepted.c - a connection that a listener has taken becomes a stream.
  *
- * Called by accept-connection and by tls_lobby.c; calls sock.c and stream.c. Thread: see
- * accepted.h.
+ * Called by accept-connection, tls_lobby.c and tunnel_link.c; calls sock.c and stream.c.
+ * Thread: see accepted.h.
  */
 #include <config.h>
 #include "daemon/net/accepted.h"
@@ -65,6 +65,7 @@ struct sock *accepted_open(const struct accepted_plan *plan,
         .format = plan->format,
         .is_ipv6 = accepted->peer.ss_family == AF_INET6,
         .owner = plan->owner,
+        .name = plan->name,
     };
     struct sock *sock = sock_new(&spec, error);
 

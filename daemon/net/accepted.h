@@ -21,6 +21,7 @@ struct accepted_plan {
     struct sock_owner owner;
     enum sock_family family;
     enum sock_format format;
+    const char *name;              /* of the sock; NULL: none */
     char path[ENDPOINT_PATH_SIZE]; /* of the listener; "": none */
 };
 

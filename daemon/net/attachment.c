@@ -164,6 +164,9 @@ static enum transport_result client_receive(struct relay_end *end, void *bytes,
 
     if (got > 0) {
         *n = (size_t)got;
+        if (*n < size && io_is_drained(&attachment->io)) {
+            attachment->can_read = false;
+        }
         return TRANSPORT_OK;
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -488,23 +491,11 @@ static void reserve(struct sock *sock, int64_t client, bool is_kept)
 bool attachment_reserve(struct sock *sock, int64_t client, bool is_kept,
                         struct error *error)
 {
-    struct stream *stream = stream_get(sock, error);
-
-    if (stream == NULL) {
+    if (stream_get_whole(sock, error) == NULL) {
         return false;
     }
-    if (sock->ops[OP_INPUT].n + sock->ops[OP_OUTPUT].n > 0) {
-        error_set(error, ERROR_BUSY, "other requests wait on the socket");
-    } else if (stream->decoder != NULL || stream->is_output_chunked) {
-        error_set(error, ERROR_BUSY, "chunking is on: turn it off with socket-control");
-    } else if (sock->fd < 0) {
-        error_set(error, ERROR_SHUTDOWN, "both directions of the socket were shut down");
-    } else {
-        reserve(sock, client, is_kept);
-        return true;
-    }
-    error->socket = sock->handle;
-    return false;
+    reserve(sock, client, is_kept);
+    return true;
 }
 
 bool attachment_start(struct sock *sock, int fd, struct buffer *input, int64_t client,

@@ -15,6 +15,8 @@
 #include "daemon/net/bridge.h"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -217,6 +219,16 @@ static void close_side(struct side *side)
     sock_close(sock, is_cut);
 }
 
+/* Reset meanwhile: what the kernel counts as not acknowledged then stays so for ever. */
+static bool is_reset(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_state == TCP_CLOSE;
+}
+
 static bool has_delivered(const struct side *side)
 {
     const struct sock *sock = side->sock;
@@ -230,7 +242,8 @@ static bool has_delivered(const struct side *side)
     }
     /* A reset takes with it what the peer has not acknowledged. */
     return sock->family != SOCK_FAMILY_INTERNET ||
-           ioctl(sock->fd, SIOCOUTQ, &n_queued) < 0 || n_queued == 0;
+           ioctl(sock->fd, SIOCOUTQ, &n_queued) < 0 || n_queued == 0 ||
+           is_reset(sock->fd);
 }
 
 /* False: a side that is to be cut has bytes on their way. When nothing has moved for too
@@ -292,6 +305,20 @@ static void ask_end(struct bridge *bridge, enum bridge_end end)
     later_ask(&bridge->ending, loop_self(), end_bridge, bridge);
 }
 
+/* What was received from one side goes to the other, as far as that takes anything. */
+static void deliver(struct bridge *bridge, unsigned i)
+{
+    struct relay_way *way = &bridge->ways[i];
+    struct sock *to = bridge->sides[1 - i].sock;
+
+    relay_collect(way);
+    if (!to->as.stream->is_output_ending && !stream_output_failed(to)) {
+        way->n_moved += way->buffer.size;
+        stream_push(to, buffer_bytes(&way->buffer), way->buffer.size);
+    }
+    buffer_fini(&way->buffer);
+}
+
 void bridge_drop(struct sock *sock, bool is_abort)
 {
     struct bridge *bridge = sock->as.stream->bridge;
@@ -305,14 +332,11 @@ void bridge_drop(struct sock *sock, bool is_abort)
     if (!bridge->is_ending) {
         /* The last that is done for the two of them: what was received is delivered. */
         for (unsigned i = 0; i < 2 && other->sock != NULL && !is_abort; i++) {
-            struct relay_way *way = &bridge->ways[i];
-            relay_collect(way);
-            stream_push(bridge->sides[1 - i].sock, buffer_bytes(&way->buffer),
-                        way->buffer.size);
-            buffer_fini(&way->buffer);
+            deliver(bridge, i);
         }
-        other->is_cut = is_abort;
-        ask_end(bridge, BRIDGE_END_CLOSED);
+        /* A cut that is known does not become a clean end by an orderly close. */
+        ask_end(bridge, other->is_cut && !is_abort ? BRIDGE_END_CUT : BRIDGE_END_CLOSED);
+        other->is_cut = other->is_cut || is_abort;
     }
     (void)leave(side);
     if (other->sock == NULL) {
@@ -441,26 +465,6 @@ static void output_done(struct op *op, const struct error *error)
 }
 
 /* ---- The beginning ---- */
-
-bool bridge_may_join(struct sock *sock, struct error *error)
-{
-    struct stream *stream = stream_get(sock, error);
-
-    if (stream == NULL) {
-        return false;
-    }
-    if (sock->ops[OP_INPUT].n + sock->ops[OP_OUTPUT].n > 0) {
-        error_set(error, ERROR_BUSY, "other requests wait on the socket");
-    } else if (stream->decoder != NULL || stream->is_output_chunked) {
-        error_set(error, ERROR_BUSY, "chunking is on: turn it off with socket-control");
-    } else if (sock->fd < 0) {
-        error_set(error, ERROR_SHUTDOWN, "both directions of the socket were shut down");
-    } else {
-        return true;
-    }
-    error->socket = sock->handle;
-    return false;
-}
 
 static void init_side(struct bridge *bridge, unsigned i, struct sock *sock)
 {

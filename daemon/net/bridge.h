@@ -48,11 +48,7 @@ struct bridge_report {
 /* Runs once. The socks are open again, or closed, or will be before this round ends. */
 typedef void bridge_over(void *arg, const struct bridge_report *report);
 
-/* Is it a stream that nobody else uses? False: *error is wrong-kind, not-connected, busy
- * or shutdown. */
-bool bridge_may_join(struct sock *sock, struct error *error);
-
-/* Both have passed bridge_may_join() and are not the same. */
+/* Both have passed stream_get_whole() and are not the same. */
 void bridge_start(struct sock *first, struct sock *second,
                   const struct bridge_rules *rules, bridge_over *over, void *arg);
 

@@ -4,7 +4,8 @@
  *
  * Called by resolver.c; calls base/jobs and the C library. A job and its asker know each
  * other only in the asker's thread: the job's `resolve` is cleared when the asker gives
- * up, and the answer of such a job is thrown away.
+ * up, and the answer of such a job is thrown away. One that no thread has begun with is
+ * dropped then.
  */
 #include <config.h>
 #include "daemon/net/clib_lookup.h"
@@ -14,6 +15,7 @@
 #include <string.h>
 #include "daemon/base/check.h"
 #include "daemon/base/jobs.h"
+#include "daemon/base/quota.h"
 #include "daemon/net/endpoint.h"
 #include "daemon/net/resolver.h"
 
@@ -23,6 +25,7 @@ struct resolve_job {
     struct resolve *resolve; /* NULL: nobody waits any more */
     void (*done)(struct resolve *resolve, struct resolve_answer *answer,
                  struct error *error);
+    uid_t uid; /* in whose quota it counts until it is freed */
     /* the question */
     char *host; /* NULL: the name of `address` is asked */
     int family;
@@ -41,6 +44,7 @@ static void job_free(struct job *job)
 {
     struct resolve_job *rj = job_of(job);
 
+    quota_give(QUOTA_LOOKUPS, rj->uid);
     free(rj->host);
     free(rj);
 }
@@ -127,17 +131,26 @@ static void job_done(struct job *job)
     job_free(job);
 }
 
-void clib_lookup_start(struct resolve *resolve,
+bool clib_lookup_start(struct resolve *resolve,
                        void (*done)(struct resolve *resolve,
-                                    struct resolve_answer *answer, struct error *error))
+                                    struct resolve_answer *answer, struct error *error),
+                       struct error *error)
 {
     const struct resolve_plan *plan = &resolve->plan;
-    struct resolve_job *rj = MEM_NEW(struct resolve_job);
+    uint32_t limit;
 
     CHECK(resolve->job == NULL);
+    if (!quota_take(QUOTA_LOOKUPS, plan->uid)) {
+        const char *name = quota_refusal(QUOTA_LOOKUPS, &limit);
+        return error_set_limit(error, name, limit);
+    }
+    struct resolve_job *rj = MEM_NEW(struct resolve_job);
+
+    rj->uid = plan->uid;
     resolve->job = rj;
     rj->resolve = resolve;
     rj->done = done;
+    rj->job.may_hang = true;
     rj->job.done = job_done;
     rj->job.drop = job_free;
     if (plan->name != NULL) {
@@ -151,12 +164,19 @@ void clib_lookup_start(struct resolve *resolve,
         rj->job.work = work_name;
     }
     jobs_submit(&rj->job, loop_self());
+    return true;
 }
 
 void clib_lookup_cancel(struct resolve *resolve)
 {
-    if (resolve->job != NULL) {
-        resolve->job->resolve = NULL;
-        resolve->job = NULL;
+    struct resolve_job *rj = resolve->job;
+
+    if (rj == NULL) {
+        return;
+    }
+    rj->resolve = NULL;
+    resolve->job = NULL;
+    if (jobs_withdraw(&rj->job)) {
+        job_free(&rj->job);
     }
 }

@@ -10,16 +10,21 @@
 #ifndef SOCKD_NET_CLIB_LOOKUP_H
 #define SOCKD_NET_CLIB_LOOKUP_H
 
+#include <stdbool.h>
+
 struct error;
 struct resolve;
 struct resolve_answer;
 
 /* Looks up what resolve->plan says. `done` runs later, never before this returns; `error`
- * and `answer` are valid during the call only. */
-void clib_lookup_start(struct resolve *resolve,
+ * and `answer` are valid during the call only. False: the user has too many look-ups
+ * under way already (*error). */
+bool clib_lookup_start(struct resolve *resolve,
                        void (*done)(struct resolve *resolve,
-                                    struct resolve_answer *answer, struct error *error));
-/* `done` will not run any more. No-op when idle. */
+                                    struct resolve_answer *answer, struct error *error),
+                       struct error *error);
+/* `done` will not run any more. A look-up that has begun cannot be stopped, and counts as
+ * one of the user's until it ends by itself. No-op when idle. */
 void clib_lookup_cancel(struct resolve *resolve);
 
 #endif

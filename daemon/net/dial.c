@@ -7,6 +7,7 @@
 #include <config.h>
 #include "daemon/net/dial.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +17,6 @@
 #include "daemon/net/endpoint.h"
 #include "daemon/net/sock.h"
 
-/* The addresses of one end. */
-struct lookup {
-    struct resolve resolve; /* first: the resolver hands this back */
-    struct dial *dial;
-    const struct dial_end *end;
-    struct sockaddr_storage *addresses; /* room for RESOLVER_MAX_ADDRESSES */
-    unsigned n;
-};
-
 /* Owner: itself, until `done`. */
 struct dial {
     struct dial **place;
@@ -32,8 +24,7 @@ struct dial {
     const struct dial_plan *plan;
     dial_done *done;
     void *arg;
-    struct lookup remote, local;
-    unsigned n_lookups; /* under way */
+    struct ends ends;
     struct timer limit; /* of the look-ups; the connector has its own */
     struct sockaddr_storage locals[RESOLVER_MAX_ADDRESSES];
     struct connector_plan connector;
@@ -41,7 +32,7 @@ struct dial {
 
 void dial_plan_text(const struct dial_plan *plan, char text[DIAL_TEXT_SIZE])
 {
-    const struct dial_end *remote = &plan->remote;
+    const struct end *remote = &plan->remote;
     struct sockaddr_storage address;
     char place[ENDPOINT_TEXT_SIZE];
 
@@ -59,8 +50,7 @@ void dial_plan_text(const struct dial_plan *plan, char text[DIAL_TEXT_SIZE])
 static void free_dial(struct dial *dial)
 {
     timer_stop(&dial->limit);
-    resolve_cancel(&dial->remote.resolve);
-    resolve_cancel(&dial->local.resolve);
+    ends_cancel(&dial->ends);
     *dial->place = NULL;
     free(dial);
 }
@@ -92,27 +82,6 @@ static void finish(struct dial *dial, const struct error *error)
 
 static void connected(void *arg, const struct error *error) { finish(arg, error); }
 
-/* What to bind, by family: the first address of the local host in each, or any with a
- * port. */
-static void plan_locals(struct dial *dial)
-{
-    struct connector_plan *connector = &dial->connector;
-    const struct dial_end *local = &dial->plan->local;
-
-    connector->is_local_host = local->has_host;
-    for (unsigned i = 0; i < dial->local.n; i++) {
-        struct sockaddr_storage *place =
-            &connector->locals[dial->local.addresses[i].ss_family == AF_INET6];
-        if (place->ss_family == 0) {
-            *place = dial->local.addresses[i];
-        }
-    }
-    if (!local->has_host && local->port != 0) {
-        (void)endpoint_any(&connector->locals[0], false, local->port);
-        (void)endpoint_any(&connector->locals[1], true, local->port);
-    }
-}
-
 /* All addresses are known. */
 static void connect_sock(struct dial *dial)
 {
@@ -124,8 +93,9 @@ static void connect_sock(struct dial *dial)
         CHECK(endpoint_from_path(&connector->remotes[0], plan->path));
         connector->n_remotes = 1;
     } else {
-        connector->n_remotes = dial->remote.n; /* looked up into connector->remotes */
-        plan_locals(dial);
+        connector->n_remotes =
+            dial->ends.remote.n; /* looked up into connector->remotes */
+        ends_plan_locals(&dial->ends, &plan->local, connector);
     }
     memcpy(connector->settings, plan->settings, sizeof connector->settings);
     connector->n_settings = plan->n_settings;
@@ -147,64 +117,24 @@ static void time_is_up(void *arg)
     finish(arg, &error);
 }
 
-static void add_address(struct lookup *lookup, const struct sockaddr_storage *address)
+static void looked_up(struct ends *ends, const struct error *error)
 {
-    const struct dial_plan *plan = lookup->dial->plan;
-    struct sockaddr_storage *place = &lookup->addresses[lookup->n++];
-
-    *place = *address;
-    endpoint_set_port(place, lookup->end->port);
-    if (lookup->end == &plan->remote && plan->has_scope) {
-        endpoint_set_scope(place, plan->scope_id);
-    }
-}
-
-static void looked_up(struct resolve *resolve, const struct resolve_answer *answer,
-                      const struct error *error)
-{
-    struct lookup *lookup = (struct lookup *)resolve;
-    struct dial *dial = lookup->dial;
+    struct dial *dial =
+        (struct dial *)(void *)((char *)ends - offsetof(struct dial, ends));
 
     if (error != NULL) {
         finish(dial, error);
-        return;
-    }
-    for (unsigned i = 0; i < answer->n; i++) {
-        add_address(lookup, &answer->addresses[i]);
-    }
-    if (--dial->n_lookups == 0) {
+    } else {
         connect_sock(dial);
     }
-}
-
-static void look_up(struct dial *dial, struct lookup *lookup, const struct dial_end *end,
-                    struct sockaddr_storage *addresses)
-{
-    struct sockaddr_storage address;
-    struct resolve_plan plan = {.name = end->name,
-                                .family = end->family,
-                                .mode = RESOLVE_BY_DNS | RESOLVE_BY_CLIB,
-                                .uid = dial->plan->who.uid};
-
-    lookup->dial = dial;
-    lookup->end = end;
-    lookup->addresses = addresses;
-    if (!end->has_host) {
-        return;
-    }
-    if (end->name == NULL) {
-        (void)endpoint_from_ip(&address, &end->ip, 0);
-        add_address(lookup, &address);
-        return;
-    }
-    dial->n_lookups++;
-    resolve_start(&lookup->resolve, &plan, -1, looked_up);
 }
 
 void dial_start(struct dial **place, struct sock *sock, const struct dial_plan *plan,
                 dial_done *done, void *arg)
 {
     struct dial *dial = MEM_NEW(struct dial);
+    struct resolve_plan how = {.mode = RESOLVE_BY_DNS | RESOLVE_BY_CLIB,
+                               .uid = plan->who.uid};
 
     CHECK_HOME(sock);
     *place = dial;
@@ -213,9 +143,11 @@ void dial_start(struct dial **place, struct sock *sock, const struct dial_plan *
     dial->plan = plan;
     dial->done = done;
     dial->arg = arg;
-    look_up(dial, &dial->local, &plan->local, dial->locals);
-    look_up(dial, &dial->remote, &plan->remote, dial->connector.remotes);
-    if (dial->n_lookups == 0) {
+    dial->ends.local.addresses = dial->locals;
+    dial->ends.remote.addresses = dial->connector.remotes;
+    dial->ends.remote.has_scope = plan->has_scope;
+    dial->ends.remote.scope_id = plan->scope_id;
+    if (ends_look_up(&dial->ends, &plan->local, &plan->remote, &how, looked_up)) {
         connect_sock(dial);
     } else if (plan->timeout >= 0) {
         timer_start(&dial->limit, sock->loop, plan->timeout, time_is_up, dial);

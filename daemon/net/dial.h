@@ -12,28 +12,19 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "daemon/net/ends.h"
 #include "daemon/net/filename.h"
 #include "daemon/net/options.h"
-#include "daemon/net/resolver.h"
 #include "proto/error.h"
 #include "proto/value.h"
 
 struct dial;
 struct sock;
 
-/* One end of an Internet connection. */
-struct dial_end {
-    bool has_host;
-    const char *name; /* to be looked up; NULL: `ip` is the address */
-    struct value_ip ip;
-    enum resolve_family family; /* of the look-up */
-    uint16_t port;
-};
-
 /* Where to. Texts belong to whoever made it. */
 struct dial_plan {
     const char *path; /* file family; NULL: internet */
-    struct dial_end remote, local;
+    struct end remote, local;
     bool has_scope;
     uint32_t scope_id;
     struct option_setting settings[OPTION_COUNT];

@@ -107,6 +107,8 @@ const struct dns_config *dns_config_in_force(void)
     return &dns.config;
 }
 
+void dns_config_distrust(void) { watched_file_distrust(&dns.file); }
+
 uint64_t dns_generation(void) { return dns.generation; }
 
 struct dns_server *const *dns_servers(unsigned *n)

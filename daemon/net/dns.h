@@ -31,6 +31,9 @@ void dns_close(void);
 
 /* The configuration in force. Looks at the system's file first, when that is due. */
 const struct dns_config *dns_config_in_force(void);
+/* The next look at it sees the system's file as it is then, for those who want to know.
+ */
+void dns_config_distrust(void);
 /* Puts another one in its place, which is taken over. What was asked before is finished
  * as it was begun, but not remembered. */
 void dns_configure(struct dns_config *config);

@@ -30,7 +30,7 @@ struct ask_job {
     uint64_t number;
     uid_t uid;
     struct dns_search_plan plan; /* holds its suffixes */
-    bool asks_servers, asks_hosts;
+    bool asks_servers, asks_hosts, holds_quota;
     struct dns_search search;
     struct ask_job *next, **link; /* under way, by number; the resolver thread's */
 };
@@ -38,15 +38,21 @@ struct ask_job {
 static _Atomic uint64_t last_number;
 static struct ask_job *jobs[BUCKETS]; /* the resolver thread's */
 
+static void give_quota(struct ask_job *job)
+{
+    if (job->holds_quota) {
+        job->holds_quota = false;
+        quota_give(QUOTA_LOOKUPS, job->uid);
+    }
+}
+
 static void job_free(struct message *message)
 {
     struct ask_job *job = (struct ask_job *)message;
 
     dns_search_stop(&job->search);
     suffixes_release(job->plan.suffixes);
-    if (job->asks_servers) {
-        quota_give(QUOTA_LOOKUPS, job->uid);
-    }
+    give_quota(job);
     free(job);
 }
 
@@ -58,6 +64,7 @@ static void job_returned(struct message *message, struct loop *loop)
     struct dns_ask *ask = job->ask;
 
     (void)loop;
+    give_quota(job); /* whoever goes on with the C library needs the place */
     if (ask != NULL) {
         ask->job = NULL;
         ask->done(ask, job->search.results);
@@ -207,7 +214,7 @@ bool dns_ask_start(struct dns_ask *ask, const struct dns_ask_plan *plan,
     job->number = 1 + atomic_fetch_add_explicit(&last_number, 1, memory_order_relaxed);
     job->uid = plan->uid;
     job->plan = plan->search;
-    job->asks_servers = plan->asks_servers;
+    job->asks_servers = job->holds_quota = plan->asks_servers;
     job->asks_hosts = plan->asks_hosts;
     job->plan.suffixes = suffixes_hold(plan->search.suffixes);
     job->message.deliver = job_arrived;

@@ -31,10 +31,11 @@
 #include "daemon/net/endpoint.h"
 
 enum {
-    SOCKETS = 4,        /* of one line: UDP, TCP, and those about to be closed */
-    LINES_MAX = 32,     /* of one server, before questions share them */
-    IDLE_MAX = 8,       /* lines that are kept for the next questions */
-    QUESTIONS_MAX = 128 /* over one line, before its port is given up */
+    SOCKETS = 4,         /* of one line: UDP, TCP, and those about to be closed */
+    LINES_MAX = 32,      /* of one server, before questions share them */
+    IDLE_MAX = 8,        /* lines that are kept for the next questions */
+    QUESTIONS_MAX = 128, /* over one line, before its port is given up */
+    USUAL_MS = 5000      /* most questions wait as long as this (resolv.conf(5)) */
 };
 
 struct line_socket {
@@ -57,6 +58,12 @@ struct dns_line {
     struct timer timer;
     struct later later;
     struct line_socket sockets[SOCKETS];
+};
+
+/* A question as long as the channel knows it. Owner: the channel. */
+struct line_query {
+    struct dns_line *line;
+    struct dns_try *attempt; /* NULL: it has ended meanwhile */
 };
 
 static struct dns_server *all_servers;
@@ -353,6 +360,20 @@ static void line_rests(void *arg)
     }
 }
 
+/* What lines wait for: the usual time, doubled or halved as often as need be. */
+static unsigned line_timeout(unsigned timeout_ms)
+{
+    unsigned ms = USUAL_MS;
+
+    while (ms / 2 >= timeout_ms && ms > 1) {
+        ms /= 2;
+    }
+    while (ms < timeout_ms) {
+        ms *= 2;
+    }
+    return ms;
+}
+
 /* An idle line has no port yet. When there are many lines the one with the least to do is
  * shared, but not for ever: a port that is long in use can be found out. */
 static struct dns_line *choose_line(struct dns_server *server, unsigned timeout_ms)
@@ -401,32 +422,49 @@ void dns_lines_stop(void)
 static void end_try(struct dns_try *attempt, enum dns_try_result result,
                     const uint8_t *message, size_t size)
 {
-    struct dns_line *line = attempt->line;
-
-    attempt->line = NULL;
-    line->n_pending--;
-    if (line->n_pending == 0) {
-        line->server->n_idle++;
-        later_ask(&line->later, loop_self(), line_rests, line);
-    }
+    timer_stop(&attempt->timer);
+    attempt->query = NULL;
     attempt->done(attempt, result, message, size);
+}
+
+/* Before the channel has given it up, which it cannot be told to do. */
+static void ran_out(void *arg)
+{
+    struct dns_try *attempt = arg;
+
+    attempt->query->attempt = NULL;
+    end_try(attempt, DNS_TRY_LATE, NULL, 0);
 }
 
 static void answered(void *arg, int status, int n_timeouts, unsigned char *message,
                      int size)
 {
+    struct line_query *query = arg;
+    struct dns_line *line = query->line;
+    struct dns_try *attempt = query->attempt;
+
     (void)n_timeouts;
+    free(query);
+    line->n_pending--;
+    if (line->n_pending == 0) {
+        line->server->n_idle++;
+        later_ask(&line->later, loop_self(), line_rests, line);
+    }
+    if (attempt == NULL) {
+        return;
+    }
     if (status == ARES_SUCCESS) {
-        end_try(arg, DNS_TRY_ANSWERED, message, (size_t)size);
+        end_try(attempt, DNS_TRY_ANSWERED, message, (size_t)size);
     } else {
-        end_try(arg, status == ARES_ETIMEOUT ? DNS_TRY_LATE : DNS_TRY_FAILED, NULL, 0);
+        end_try(attempt, status == ARES_ETIMEOUT ? DNS_TRY_LATE : DNS_TRY_FAILED, NULL,
+                0);
     }
 }
 
 void dns_try_start(struct dns_try *attempt, struct dns_server *server,
                    const struct dns_name *name, uint16_t type, unsigned timeout_ms)
 {
-    struct dns_line *line = choose_line(server, timeout_ms);
+    struct dns_line *line = choose_line(server, line_timeout(timeout_ms));
     uint8_t message[DNS_QUERY_SIZE];
     uint16_t id;
 
@@ -438,12 +476,18 @@ void dns_try_start(struct dns_try *attempt, struct dns_server *server,
     }
     CHECK(getrandom(&id, sizeof id, 0) == (ssize_t)sizeof id);
     size_t size = dns_question_write(message, id, name, type, attempt->has_edns);
+    struct line_query *query = MEM_NEW(struct line_query);
 
-    attempt->line = line;
+    query->line = line;
+    query->attempt = attempt;
+    attempt->query = query;
+    if (line->timeout_ms > timeout_ms) {
+        timer_start(&attempt->timer, loop_self(), timeout_ms / 1000.0, ran_out, attempt);
+    }
     if (line->n_pending++ == 0) {
         server->n_idle--;
     }
     line->n_questions++;
-    ares_send(line->channel, message, (int)size, answered, attempt);
+    ares_send(line->channel, message, (int)size, answered, query);
     start_timer(line);
 }

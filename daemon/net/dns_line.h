@@ -7,7 +7,9 @@
  * number, question and source, TCP after a truncated answer, EDNS refused. Which server
  * is asked when is up to dns_flight.c. A line that has nothing to do closes its sockets,
  * so a question finds one without and gets a port that nobody can foretell; only when
- * many are under way do some of them share a port, for a while.
+ * many are under way do some of them share a port, for a while. How long it waits belongs
+ * to a line; there are lines for a few such times, each twice as long as the one before,
+ * and a question that is to end between two of these ends by a timer of its own.
  *
  * Thread: the resolver thread.
  */
@@ -18,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include "daemon/base/loop.h"
 
 struct dns_line;
 struct dns_name;
@@ -53,10 +56,13 @@ enum dns_try_result {
     DNS_TRY_FAILED,   /* the server can't be reached */
 };
 
+struct line_query;
+
 /* One question to one server. Owner: whoever embeds it, but not its memory: */
 struct dns_try {
     struct dns_server *server;
-    struct dns_line *line; /* NULL: it has ended */
+    struct line_query *query; /* NULL: it has ended */
+    struct timer timer;       /* when the line would wait for longer */
     bool has_edns;
     /* Runs once, perhaps before dns_try_start() returns. `message` is valid meanwhile.
      * The try may be freed then, and not before. */

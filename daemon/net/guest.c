@@ -34,8 +34,6 @@ struct word {
     int64_t handle; /* of the sock, or of the client whose socks are to be closed */
 };
 
-static _Thread_local bool is_over; /* this thread takes no more of them */
-
 static bool is_home(const struct sock *sock)
 {
     return (int)handle_worker(sock->handle) == loop_number(sock->loop);
@@ -78,10 +76,6 @@ static void arrive(struct message *message, struct loop *loop)
     struct sock *sock = journey->sock;
     struct note *note = handle_find(loop_handles(loop), sock->handle, HANDLE_AWAY);
 
-    if (is_over) {
-        lose(message);
-        return;
-    }
     free(journey);
     int status = sock_enter_loop(sock); /* in the place of the note */
     bool is_orphan =
@@ -208,7 +202,6 @@ void guest_forget_all(struct loop *loop)
     int64_t handle = 0;
     struct note *note;
 
-    is_over = true;
     while ((note = handle_next(loop_handles(loop), handle, HANDLE_AWAY, &handle)) !=
            NULL) {
         handle_remove(loop_handles(loop), handle);

@@ -37,7 +37,7 @@ int guest_worker(struct loop *loop, int64_t handle);
 void guest_close_client(struct loop *loop, int64_t client);
 /* For sock.c: a sock that is no guest, or one, has ended. */
 void guest_ended(const struct sock *sock);
-/* The thread ends: none comes home any more, and none arrives. */
+/* The thread ends: none comes home any more. */
 void guest_forget_all(struct loop *loop);
 
 #endif

@@ -215,7 +215,14 @@ static void clib_done(struct resolve *resolve, struct resolve_answer *answer,
     }
 }
 
-static void ask_clib(struct resolve *resolve) { clib_lookup_start(resolve, clib_done); }
+static void ask_clib(struct resolve *resolve)
+{
+    struct error error;
+
+    if (!clib_lookup_start(resolve, clib_done, &error)) {
+        fail(resolve, &error);
+    }
+}
 
 /* ---- Name servers ---- */
 

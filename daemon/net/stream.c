@@ -189,6 +189,26 @@ struct stream *stream_get(struct sock *sock, struct error *error)
     return stream;
 }
 
+struct stream *stream_get_whole(struct sock *sock, struct error *error)
+{
+    struct stream *stream = stream_get(sock, error);
+
+    if (stream == NULL) {
+        return NULL;
+    }
+    if (sock->ops[OP_INPUT].n + sock->ops[OP_OUTPUT].n > 0) {
+        error_set(error, ERROR_BUSY, "other requests wait on the socket");
+    } else if (stream->decoder != NULL || stream->is_output_chunked) {
+        error_set(error, ERROR_BUSY, "chunking is on: turn it off with socket-control");
+    } else if (sock->fd < 0) {
+        error_set(error, ERROR_SHUTDOWN, "both directions of the socket were shut down");
+    } else {
+        return stream;
+    }
+    error->socket = sock->handle;
+    return NULL;
+}
+
 void stream_cut(struct sock *sock)
 {
     static const struct linger reset = {.l_onoff = 1};

@@ -82,7 +82,10 @@ size_t stream_output_limit(void);
 /* The stream of a sock on which a data operation may start now. NULL: *error is
  * wrong-kind, not-connected or busy (attached). */
 struct stream *stream_get(struct sock *sock, struct error *error);
-/* The same, attached or not. */
+/* The same for who wants all of the stream: nobody else uses it, and no chunking is on.
+ * NULL: *error is one of these, or shutdown. */
+struct stream *stream_get_whole(struct sock *sock, struct error *error);
+/* The stream, attached or not. */
 struct stream *stream_of(struct sock *sock, struct error *error);
 
 /* A session has begun on the stream: what was received in plain is the session's now. */

@@ -46,6 +46,13 @@ static void describe(struct error *error, unsigned long code)
                    library != NULL ? library : "");
 }
 
+void tls_error_clear(void)
+{
+    if (ERR_peek_error() != 0) {
+        ERR_clear_error();
+    }
+}
+
 bool tls_error_take(struct error *error, const char *what)
 {
     unsigned long code = take_code();

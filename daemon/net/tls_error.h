@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include "proto/error.h"
 
+/* Empties the queue. ERR_clear_error() walks all of it, also when nothing is in it. */
+void tls_error_clear(void);
 /* ssl-error with reason, library and alert of the queue, which is empty afterwards;
  * `what` is the beginning of the sentence. Returns false. */
 bool tls_error_take(struct error *error, const char *what);

@@ -8,12 +8,12 @@
 #include <config.h>
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <sys/socket.h>
 
 #include "daemon/base/check.h"
 #include "daemon/net/sock.h"
 #include "daemon/net/stream.h"
+#include "daemon/net/tls_error.h"
 #include "daemon/net/tls_parts.h"
 
 /* ---- Keys ---- */
@@ -30,7 +30,7 @@ static void update_keys(struct tls_session *session, int type, uint32_t *n_recor
     if (SSL_key_update(session->ssl, type) == 1) {
         (void)SSL_do_handshake(session->ssl);
     }
-    ERR_clear_error();
+    tls_error_clear();
 }
 
 static void count_sealed(struct tls_session *session, size_t size)
@@ -80,7 +80,7 @@ static enum transport_result open_records(struct tls_session *session, uint8_t *
         size_t got = 0;
 
         session->wire.wanted = (uint32_t)(size - total);
-        ERR_clear_error();
+        tls_error_clear();
         int done = SSL_read_ex(session->ssl, bytes + total, size - total, &got);
         if (done != 1) {
             result = tls_session_judge(session, done);
@@ -128,7 +128,7 @@ static enum transport_result seal(struct tls_session *session, const void *bytes
 {
     size_t batch = size < TLS_BATCH_SIZE ? size : TLS_BATCH_SIZE;
 
-    ERR_clear_error();
+    tls_error_clear();
     int done = SSL_write_ex(session->ssl, bytes, batch, n);
 
     if (done == 1) {
@@ -207,10 +207,10 @@ static enum transport_result say_goodbye(struct tls_session *session)
     if (session->is_output_shut) {
         return TRANSPORT_OK;
     }
-    ERR_clear_error();
+    tls_error_clear();
     int result = SSL_shutdown(session->ssl);
 
-    ERR_clear_error();
+    tls_error_clear();
     if (result < 0 && SSL_in_init(session->ssl)) {
         session->send_waits_for_input = true;
         return TRANSPORT_AGAIN;
@@ -294,7 +294,7 @@ static enum transport_result look(struct tls_session *session)
         return result;
     }
     session->wire.wanted = 0;
-    ERR_clear_error();
+    tls_error_clear();
     int done = SSL_peek_ex(session->ssl, &byte, 1, &n);
 
     result = done == 1 ? TRANSPORT_OK : tls_session_judge(session, done);

@@ -344,7 +344,7 @@ static void given_up(struct op *op, const struct error *error)
 
 static void look_up(struct opening *opening)
 {
-    const struct dial_end *local = &opening->tunnel->plan.listen.local;
+    const struct end *local = &opening->tunnel->plan.listen.local;
     struct resolve_plan plan = {.name = local->name,
                                 .family = local->family,
                                 .mode = RESOLVE_BY_DNS | RESOLVE_BY_CLIB,
@@ -387,7 +387,7 @@ void tunnel_open(struct tunnel_plan *plan, int64_t *listener, tunnel_opened *ope
         *listener = tunnel->listener->handle;
     }
     struct opening *opening = MEM_NEW(struct opening);
-    const struct dial_end *local = &tunnel->plan.listen.local;
+    const struct end *local = &tunnel->plan.listen.local;
 
     opening->tunnel = tunnel;
     opening->opened = opened;

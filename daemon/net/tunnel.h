@@ -31,7 +31,7 @@ struct tls_published;
 /* Where it listens. */
 struct tunnel_listen {
     const char *path; /* file family; NULL: internet */
-    struct dial_end local;
+    struct end local;
     bool is_ipv6, is_v6_only; /* without a host: of the wildcard address */
     int backlog;
     struct option_setting settings[OPTION_COUNT];

@@ -17,12 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/base/check.h"
 #include "daemon/base/counters.h"
 #include "daemon/base/log.h"
-#include "daemon/net/endpoint.h"
+#include "daemon/net/accepted.h"
 #include "daemon/net/stream.h"
 #include "daemon/net/tls_choice.h"
 #include "daemon/net/tls_context.h"
@@ -291,7 +290,7 @@ static void shaken(void *arg)
 static bool open_session(struct link *link, struct error *error)
 {
     const struct tunnel_plan *plan = &link->tunnel->plan;
-    const struct dial_end *remote = &plan->targets[link->opening->target].remote;
+    const struct end *remote = &plan->targets[link->opening->target].remote;
     char host[IPADDR_TEXT_SIZE], port[8];
     struct tls_context *context;
 
@@ -465,37 +464,21 @@ static struct sock *make_front(const struct tunnel_plan *plan,
                                const struct listener_accepted *accepted,
                                struct error *error)
 {
-    struct sock_spec spec = {
-        .type = SOCK_TYPE_STREAM,
-        .family = plan->listen.path != NULL ? SOCK_FAMILY_FILE : SOCK_FAMILY_INTERNET,
-        .connect = SOCK_CONNECT_ACTIVE,
-        .format = SOCK_FORMAT_BIVALENT,
-        .is_ipv6 = accepted->peer.ss_family == AF_INET6,
+    struct accepted_plan opening = {
         .owner = plan->owner,
+        .family = plan->listen.path != NULL ? SOCK_FAMILY_FILE : SOCK_FAMILY_INTERNET,
+        .format = SOCK_FORMAT_BIVALENT,
         .name = plan->name,
     };
-    char path[ENDPOINT_PATH_SIZE];
-    struct sock *sock = sock_new(&spec, error);
 
-    if (sock == NULL) {
-        (void)close(accepted->fd); /* the peer sees the connection end */
-        return NULL;
+    if (plan->listen.path != NULL) {
+        (void)snprintf(opening.path, sizeof opening.path, "%s", plan->listen.path);
     }
-    int status = sock_set_fd(sock, accepted->fd);
-    if (status < 0) {
-        error_set_errno(error, -status, "accept");
-        sock_free(sock);
-        return NULL;
+    struct sock *sock = accepted_open(&opening, accepted, error);
+
+    if (sock != NULL) {
+        sock->state = SOCK_STATE_ATTACHED;
     }
-    if (plan->listen.path == NULL) {
-        memcpy(&sock->remote, &accepted->peer, sizeof sock->remote);
-    } else {
-        sock->local_filename = mem_copy_text(plan->listen.path);
-        endpoint_path(&accepted->peer, accepted->peer_size, path);
-        sock->remote_filename = path[0] != '\0' ? mem_copy_text(path) : NULL;
-    }
-    stream_open(sock);
-    sock->state = SOCK_STATE_ATTACHED;
     return sock;
 }
 

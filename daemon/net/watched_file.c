@@ -20,10 +20,12 @@ bool watched_file_is_new(struct watched_file *file, uint64_t now_ms)
 {
     struct stat facts;
 
-    if (file->was_read && now_ms - file->checked_ms < WATCHED_FILE_RECHECK_MS) {
+    if (file->was_read && !file->is_distrusted &&
+        now_ms - file->checked_ms < WATCHED_FILE_RECHECK_MS) {
         return false;
     }
     file->checked_ms = now_ms;
+    file->is_distrusted = false;
     if (stat(file->path, &facts) < 0) {
         memset(&facts, 0, sizeof facts);
     }
@@ -32,6 +34,8 @@ bool watched_file_is_new(struct watched_file *file, uint64_t now_ms)
            facts.st_mtim.tv_sec != file->changed.tv_sec ||
            facts.st_mtim.tv_nsec != file->changed.tv_nsec;
 }
+
+void watched_file_distrust(struct watched_file *file) { file->is_distrusted = true; }
 
 static size_t read_all(int fd, char *text, size_t room)
 {

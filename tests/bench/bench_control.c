@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tests/bench/figure.h"
 #include "tests/bench/load.h"
 #include "tests/bench/target.h"
 
@@ -39,16 +40,6 @@ enum {
 static const char *program;
 static double seconds = 2;
 static char reply[REPLY_ROOM];
-
-static void tell(const char *what, double value, const char *unit, double limit)
-{
-    printf("  %-46s %9.2f %-6s", what, value, unit);
-    if (limit > 0) {
-        printf(" limit %7.2f  %s", limit, value <= limit ? "met" : "MISSED");
-    }
-    printf("\n");
-    fflush(stdout);
-}
 
 /* A datagram socket to ask about: it needs no peer. Its connection owns it. */
 static int64_t make_socket(int fd)
@@ -105,10 +96,10 @@ static void bench_requests(void)
             (double)theirs.n_requests / theirs.seconds);
         snprintf(what, sizeof what, "  %d clients, %d pipelined, %s", plan.n_clients,
                  plan.n_pipelined, cases[i].is_latency ? "p50" : "CPU");
-        tell(what,
-             cases[i].is_latency ? mine.p50_us / theirs.p50_us
-                                 : mine.cpu_us / theirs.cpu_us,
-             "x", cases[i].limit);
+        figure_tell(what,
+                    cases[i].is_latency ? mine.p50_us / theirs.p50_us
+                                        : mine.cpu_us / theirs.cpu_us,
+                    "x", cases[i].limit);
     }
     close(owner);
     target_stop(&reference);
@@ -138,7 +129,11 @@ static void open_across(const struct target *target, int *near, int *far, int64_
     }
 }
 
-static double one_request_p50(int fd, int64_t socket)
+struct latency {
+    double p50, p99;
+};
+
+static struct latency one_request(int fd, int64_t socket)
 {
     enum { N = 5000 };
     static double samples[N];
@@ -150,7 +145,7 @@ static double one_request_p50(int fd, int64_t socket)
         (void)ask(fd, line, reply, sizeof reply);
         samples[i] = (double)(now_ns() - start) / 1000;
     }
-    return quantile(samples, N, 0.5);
+    return (struct latency){quantile(samples, N, 0.5), quantile(samples, N, 0.99)};
 }
 
 static _Atomic bool stop_loading;
@@ -221,28 +216,33 @@ static void bench_workers(void)
     int64_t socket;
     pthread_t threads[N_LOADERS];
     struct loader loader;
-    double home, across, p99;
+    struct latency home, across;
+    double p99;
 
     printf("two workers\n");
     target_start_sockd(&target, program, 2);
     open_across(&target, &near, &far, &socket);
-    home = one_request_p50(near, socket);
-    across = one_request_p50(far, socket);
-    printf("  one request: p50 %.1f us at home, %.1f us across workers\n", home, across);
-    tell("one request across workers / at home, p50", across / home, "x", 2);
+    home = one_request(near, socket);
+    across = one_request(far, socket);
+    printf("  one request: p50 %.1f us at home, %.1f us across workers\n", home.p50,
+           across.p50);
+    figure_tell("one request across workers / at home, p50", across.p50 / home.p50, "x",
+                2);
     loader = (struct loader){.target = &target, .socket = socket};
     atomic_store(&stop_loading, false);
     for (int i = 0; i < N_LOADERS; i++) {
         pthread_create(&threads[i], NULL, load_thread, &loader);
     }
-    home = one_request_p50(near, socket);
+    home = one_request(near, socket);
     p99 = interrupt_p99(far, near, socket);
     atomic_store(&stop_loading, true);
     for (int i = 0; i < N_LOADERS; i++) {
         pthread_join(threads[i], NULL);
     }
-    printf("  under load: interrupt p99 %.1f us, one request p50 %.1f us\n", p99, home);
-    tell("interrupt across workers p99 / one request p50", p99 / home, "x", 3);
+    printf("  under load: interrupt p99 %.1f us, one request p50 %.1f us, p99 %.1f us\n",
+           p99, home.p50, home.p99);
+    figure_tell("interrupt across workers p99 / one request p50", p99 / home.p50, "x", 3);
+    figure_tell("interrupt across workers p99 / one request p99", p99 / home.p99, "x", 0);
     close(near);
     close(far);
     target_stop(&target);
@@ -285,8 +285,8 @@ static void bench_list(const struct target *target, int fd)
     if (n != N_STREAMS) {
         die("list-sockets has %d sockets, not %d", n, N_STREAMS);
     }
-    tell("list-sockets, CPU per 1,000 sockets",
-         (double)(target_cpu_ns(target) - cpu) / 1e6 / (n / 1000.0), "ms", 10);
+    figure_tell("list-sockets, CPU per 1,000 sockets",
+                (double)(target_cpu_ns(target) - cpu) / 1e6 / (n / 1000.0), "ms", 10);
 }
 
 static void bench_memory(void)
@@ -319,8 +319,8 @@ static void bench_memory(void)
             die("accept: %s (%s)", strerror(errno), reply);
         }
     }
-    tell("idle plain socket",
-         (double)(target_memory(&target) - before) / 1024 / N_STREAMS, "KiB", 1);
+    figure_tell("idle plain socket",
+                (double)(target_memory(&target) - before) / 1024 / N_STREAMS, "KiB", 1);
     bench_list(&target, owner);
     before = target_memory(&target);
     for (int i = 0; i < N_CONNECTIONS; i++) {
@@ -328,8 +328,9 @@ static void bench_memory(void)
         (void)ask(connections[i], "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hello\"}\n",
                   reply, sizeof reply);
     }
-    tell("idle control connection",
-         (double)(target_memory(&target) - before) / 1024 / N_CONNECTIONS, "KiB", 4);
+    figure_tell("idle control connection",
+                (double)(target_memory(&target) - before) / 1024 / N_CONNECTIONS, "KiB",
+                4);
     for (int i = 0; i < N_CONNECTIONS; i++) {
         close(connections[i]);
     }
@@ -392,7 +393,7 @@ static void bench_start(void)
     for (int i = 0; i < N_STARTS; i++) {
         samples[i] = start_once();
     }
-    tell("start to ready, median", quantile(samples, N_STARTS, 0.5), "ms", 20);
+    figure_tell("start to ready, median", quantile(samples, N_STARTS, 0.5), "ms", 20);
 }
 
 int main(int argc, char **argv)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -103,6 +104,14 @@ static void await_ready(const struct target *target)
     }
 }
 
+/* A benchmark that dies leaves no process behind. */
+static void end_with_parent(void)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        die("prctl: %s", strerror(errno));
+    }
+}
+
 void target_start_sockd(struct target *target, const char *program, int workers)
 {
     char number[16];
@@ -111,6 +120,7 @@ void target_start_sockd(struct target *target, const char *program, int workers)
     snprintf(number, sizeof number, "%d", workers);
     target->pid = fork();
     if (target->pid == 0) {
+        end_with_parent();
         if (workers == 1) {
             bind_to_cpu(0);
         } else {
@@ -123,15 +133,29 @@ void target_start_sockd(struct target *target, const char *program, int workers)
     await_ready(target);
 }
 
-void target_start_reference(struct target *target)
+void target_start_child(struct target *target,
+                        void (*run)(const struct target *target, void *arg), void *arg)
 {
     make_directory(target);
     target->pid = fork();
     if (target->pid == 0) {
+        end_with_parent();
         bind_to_cpu(0);
-        reference_serve(target->path);
+        run(target, arg);
+        die("the measured process has nothing more to do");
     }
     await_ready(target);
+}
+
+static void run_reference(const struct target *target, void *arg)
+{
+    (void)arg;
+    reference_serve(target->path);
+}
+
+void target_start_reference(struct target *target)
+{
+    target_start_child(target, run_reference, NULL);
 }
 
 void target_stop(struct target *target)

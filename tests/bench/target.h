@@ -18,6 +18,10 @@ struct target {
 /* Starts sockd with `workers` threads, on CPU 0 when there is one worker and the machine
  * has more CPUs. Returns when it answers. Aborts with a message on failure. */
 void target_start_sockd(struct target *target, const char *program, int workers);
+/* Starts a process of the caller's making on CPU 0: `run` serves, with connections at
+ * target->path too, and does not return. */
+void target_start_child(struct target *target,
+                        void (*run)(const struct target *target, void *arg), void *arg);
 /* Starts the reference server (reference.h) on CPU 0. */
 void target_start_reference(struct target *target);
 void target_stop(struct target *target);
