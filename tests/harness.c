@@ -502,6 +502,16 @@ int harness_n_descriptors(const struct harness *harness)
 
     snprintf(path, sizeof(path), "/proc/%d/fd", (int)harness->pid);
     directory = opendir(path);
+    if (!directory && errno == EACCES) {
+        /* The daemon keeps its keys from debuggers, so its descriptors are for root to
+         * see; their number is told by Linux from 6.2 on. */
+        struct stat facts;
+        if (stat(path, &facts) == 0 && facts.st_size > 0) {
+            return (int)facts.st_size;
+        }
+        unit_skip("only root can count the descriptors of the daemon here");
+        return 0;
+    }
     if (!directory) {
         UNIT_FAIL_NOW("%s: %s", path, strerror(errno));
     }
