@@ -146,6 +146,8 @@ bool network_start(void)
     unit_after_each(end);
     home = open_own();
     if (home < 0 || unshare(CLONE_NEWNET) != 0) {
+        (void)close(home); /* there is nothing to come home from; or no such descriptor */
+        home = -1;
         unit_skip("no network namespaces here");
         return false;
     }
