@@ -10,8 +10,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "tests/certs.h"
 #include "tests/harness.h"
 #include "tests/peer.h"
+#include "tests/tls_peer.h"
 #include "tests/tunnel_rig.h"
 #include "tests/unit.h"
 #include "tests/wire.h"
@@ -102,19 +104,28 @@ static bool has_paused(void *context)
 }
 
 /* Descriptors run short: nobody is turned away, nothing spins, and all go on when there
- * are some again. */
-static void test_shortage(void)
+ * are some again. `tree`: of a tunnel that opens TLS; NULL: a plain one. */
+static void check_shortage(const struct cert_tree *tree)
 {
     int fronts[30], backs[30];
     int64_t one = 1;
+    struct tls_peer_spec spec = {.server_name = "server.test"};
+    json_t *more = json_pack("{s:i}", "connect-timeout", 60);
 
     tunnel_rig_start(2);
-    struct rig_tunnel tunnel =
-        rig_tunnel(tunnel_rig.wire, json_pack("{s:i}", "connect-timeout", 60));
+    if (tree != NULL) {
+        json_t *made = wire_call(tunnel_rig.wire, "make-ssl-server-context", "{s:s, s:s}",
+                                 "certificate", tree->chain, "key", tree->leaf->key_pem);
+        json_object_set(more, "server-context", json_object_get(made, "context"));
+        spec.ca = tree->root->pem;
+    }
+    struct rig_tunnel tunnel = rig_tunnel(tunnel_rig.wire, more);
     allow_descriptors(9);
     for (unsigned i = 0; i < 30; i++) {
         fronts[i] = peer_connect("127.0.0.1", tunnel.port);
-        peer_print(fronts[i], "x");
+        if (tree == NULL) {
+            peer_print(fronts[i], "x");
+        }
     }
     harness_await(has_paused, &one, "a pause");
     long before = cpu_ms();
@@ -127,11 +138,27 @@ static void test_shortage(void)
     CU_ASSERT_TRUE(cpu_ms() - before < 250);
     allow_descriptors(-1);
     for (unsigned i = 0; i < 30; i++) {
+        if (tree != NULL) {
+            SSL *ssl = tls_peer_new(&spec, fronts[i]);
+            tls_peer_handshake(ssl);
+            tls_peer_print(ssl, "x");
+        }
         backs[i] = peer_accept(tunnel.target);
         peer_expect_text(backs[i], "x");
     }
     CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "failed"), 0);
     CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "refused"), 0);
+}
+
+static void test_shortage(void) { check_shortage(NULL); }
+
+static void test_shortage_with_tls(void)
+{
+    struct cert_tree tree;
+
+    cert_tree_init(&tree);
+    check_shortage(&tree);
+    cert_tree_fini(&tree);
 }
 
 /* ---- Time-outs ---- */
@@ -256,6 +283,7 @@ static const struct unit_test tests[] = {
     {"max-connections", test_max_connections},
     {"everybody gets a turn", test_turns},
     {"descriptors run short", test_shortage},
+    {"the same with TLS", test_shortage_with_tls},
     {"idle connections", test_idle},
     {"half-closed connections", test_half_closed},
     {"PROXY headers that come", test_accept_proxy},

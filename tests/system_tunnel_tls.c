@@ -126,6 +126,25 @@ static void test_traffic_one(void) { run_traffic(1, 60, 2u << 20); }
 
 static void test_traffic_many(void) { run_traffic(4, 150, 4u << 20); }
 
+/* Plain tunnels and pairs of sealing and opening ones, on one worker. */
+static void test_slow_readers(void)
+{
+    begin(1);
+    struct rig_tunnel plain = rig_tunnel(tunnel_rig.wire, json_object());
+    struct rig_tunnel opening = make_opening(NULL);
+    struct rig_tunnel sealing = make_sealing(make_client(NULL), opening.port, NULL);
+
+    for (unsigned i = 0; i < 16; i++) {
+        struct traffic_plan plan = {.sizes = {8u << 20, 1u << 16}, .is_slow = i < 6};
+        bool is_plain = i % 2 == 0;
+        int front = peer_connect("127.0.0.1", is_plain ? plain.port : sealing.port);
+        traffic_add(front, peer_accept(is_plain ? plain.target : opening.target), &plan);
+    }
+    traffic_run_fast();
+    CU_ASSERT_TRUE(harness_memory_kib(tunnel_rig.harness) < 200L * 1024);
+    end();
+}
+
 static void test_half_close(void)
 {
     begin(2);
@@ -303,6 +322,7 @@ static void test_contexts(void)
 static const struct unit_test tests[] = {
     {"random traffic through one worker", test_traffic_one},
     {"random traffic through several", test_traffic_many},
+    {"slow readers hold nobody else up", test_slow_readers},
     {"each way ends for itself", test_half_close},
     {"client-names", test_names},
     {"a target is one whose handshake is done", test_fail_over},
