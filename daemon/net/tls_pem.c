@@ -72,6 +72,9 @@ STACK_OF(X509) * tls_pem_certificates(const char *text, size_t size,
     bool is_whole = is_at_end();
 
     if (is_whole && sk_X509_num(list) > 0) {
+        for (int i = 0; i < sk_X509_num(list); i++) {
+            tls_pem_settle(sk_X509_value(list, i));
+        }
         ERR_clear_error();
         return list;
     }

@@ -9,11 +9,15 @@
 #define SOCKD_NET_TLS_PEM_H
 
 #include <openssl/evp.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stddef.h>
 #include "proto/error.h"
 
-/* All certificates of the text, at least one. NULL: *error names `parameter`. */
+/* Decodes what OpenSSL would decode when it is looked at for the first time, which may be
+ * in several threads at once. A certificate that is broken shows when it is used. */
+static inline void tls_pem_settle(X509 *x509) { (void)X509_check_purpose(x509, -1, 0); }
+
+/* All certificates of the text, at least one, settled. NULL: *error names `parameter`. */
 STACK_OF(X509) * tls_pem_certificates(const char *text, size_t size,
                                       const char *parameter, struct error *error);
 /* All revocation lists of the text, at least one. NULL: *error names `parameter`. */

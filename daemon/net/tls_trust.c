@@ -85,6 +85,7 @@ static void add_file(X509_STORE *store, const char *path)
     X509 *x509;
 
     while (bio != NULL && (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        tls_pem_settle(x509);
         (void)X509_STORE_add_cert(store, x509);
         X509_free(x509);
     }
