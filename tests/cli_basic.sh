@@ -175,8 +175,10 @@ gives 11
 warns 'accept-connection: timeout: '
 ctl accept-connection --timeout 0.01 --socket "$listener"
 gives 11
+warns 'the time-out ran out'
 ctl --timeout 0.05 accept-connection "$listener"
 gives 11
+warns 'the time-out ran out'
 ctl read "$listener"
 gives 13
 warns 'wrong-kind'
