@@ -156,6 +156,12 @@ port=$(member "$directory/held" local-port)
 same "$(cat "$directory/held.err")" "" "errors of the holder"
 ctl ls
 says "^ *$listener +listening +stream +127.0.0.1:$port +- .* evil\\\\x1b\\[31m$"
+ctl list-tunnels
+gives 0
+says '^TUNNEL +NAME +LISTEN .* OWNER '
+same "$(wc -l <"$directory/out")" 1 "lines when there is no tunnel"
+ctl list-sockets
+says " $(id -un)/[0-9]+ "
 ctl ls --state connected
 same "$(wc -l <"$directory/out")" 1 "lines when no socket is connected"
 ctl --json ls --state listening
