@@ -202,12 +202,37 @@ static char *address_text(const json_t *value)
     return memory_need(strdup(text));
 }
 
+/* The addresses of a list, or one by itself, and what else there is. */
+static char *addresses_text(const json_t *value)
+{
+    struct draft text = {0};
+    const json_t *item;
+    size_t i;
+
+    if (!json_is_array(value))
+        return address_text(value);
+    json_array_foreach(value, i, item)
+    {
+        char *cell = address_text(item);
+
+        draft_printf(&text, "%s%s", i > 0 ? " " : "", cell);
+        free(cell);
+    }
+    return draft_take(&text);
+}
+
+static bool has_addresses(const struct result_row *row)
+{
+    return row->type == VALUE_ADDRESS ||
+           (row->type == VALUE_JSON && row->spec && strcmp(row->spec, "address") == 0);
+}
+
 static char *cell_of(const struct result_row *row, const json_t *value)
 {
     if (row && row->type == VALUE_PAIRS)
         return output_pairs(value);
-    if (row && row->type == VALUE_ADDRESS)
-        return address_text(value);
+    if (row && has_addresses(row))
+        return addresses_text(value);
     if (row && row->type == VALUE_OBJECT && row->spec && json_is_object(value) &&
         strcmp(row->spec, "owner") == 0)
         return output_owner(value);

@@ -307,6 +307,7 @@ says '^ *[0-9]+ +up +client '
 ctl describe-context web
 gives 0
 says '^subject: +CN=server$'
+says '^-----BEGIN CERTIFICATE-----$'
 same "$(grep -ciE 'private|BEGIN (EC|RSA)' "$directory/out")" 0 "keys that are shown"
 ctl --json list-tunnels
 gives 0
