@@ -430,6 +430,33 @@ static bool check_required(struct parser *parser)
     return true;
 }
 
+/* "peer" is one of "both|peer|input". */
+static bool is_word_of(const char *spec, const char *text)
+{
+    const char *word;
+    size_t size;
+
+    for (unsigned i = 0; (word = value_word(spec, i, &size)) != NULL; i++)
+        if (strlen(text) == size && memcmp(word, text, size) == 0)
+            return true;
+    return false;
+}
+
+bool args_check_words(struct args *args, struct problem *problem)
+{
+    struct parser parser = {.args = args, .problem = problem};
+
+    for (unsigned i = 0; i < args->command->n_params; i++) {
+        const struct param_row *row = &args->command->params[i];
+        const json_t *value = json_object_get(args->params, row->name);
+
+        if (value && row->type == VALUE_ENUM &&
+            !is_word_of(row->spec, json_string_value(value)))
+            return bad_value(&parser, row, json_string_value(value));
+    }
+    return true;
+}
+
 bool args_parse(struct args *args, struct settings *settings, const struct word *words,
                 size_t n, struct problem *problem)
 {

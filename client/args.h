@@ -46,6 +46,11 @@ bool args_settings(struct settings *settings, const struct word *words, size_t n
 bool args_parse(struct args *args, struct settings *settings, const struct word *words,
                 size_t n, struct problem *problem);
 
+/* Whether the command's own parameters that are words are those their rows name. The
+ * daemon checks the commands it knows; this is for those that it does not. False:
+ * *problem. */
+bool args_check_words(struct args *args, struct problem *problem);
+
 /* Supplies the bytes of `row` (args->input): as text where that is possible, else as
  * base64 when the command takes an encoding. May be called again with the next piece. */
 bool args_set_data(struct args *args, const struct param_row *row, const void *bytes,

@@ -8,6 +8,7 @@
 #include <config.h>
 #include "client/output.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "client/draft.h"
 #include "client/memory.h"
 #include "client/problem.h"
+#include "proto/ipaddr.h"
 #include "proto/text.h"
 #include "proto/value.h"
 
@@ -172,10 +174,69 @@ char *output_pairs(const json_t *pairs)
     return draft_take(&text);
 }
 
+/* "user/pid"; the number where the user has no name. */
+char *output_owner(const json_t *owner)
+{
+    const char *user = json_string_value(json_object_get(owner, "user"));
+    char *who = columns_cell_text(json_object_get(owner, user ? "user" : "uid"));
+    char *pid = columns_cell_text(json_object_get(owner, "pid"));
+    struct draft text = {0};
+
+    draft_printf(&text, "%s%s%s", who, *pid ? "/" : "", pid);
+    free(who);
+    free(pid);
+    return draft_take(&text);
+}
+
+/* An IPv4 address is an integer on the wire. */
+static char *address_text(const json_t *value)
+{
+    char text[IPADDR_TEXT_SIZE];
+    struct value_ip ip;
+
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        json_integer_value(value) > UINT32_MAX)
+        return columns_cell_text(value);
+    ipaddr_from_integer(&ip, (uint32_t)json_integer_value(value));
+    ipaddr_format(&ip, text);
+    return memory_need(strdup(text));
+}
+
+/* The addresses of a list, or one by itself, and what else there is. */
+static char *addresses_text(const json_t *value)
+{
+    struct draft text = {0};
+    const json_t *item;
+    size_t i;
+
+    if (!json_is_array(value))
+        return address_text(value);
+    json_array_foreach(value, i, item)
+    {
+        char *cell = address_text(item);
+
+        draft_printf(&text, "%s%s", i > 0 ? " " : "", cell);
+        free(cell);
+    }
+    return draft_take(&text);
+}
+
+static bool has_addresses(const struct result_row *row)
+{
+    return row->type == VALUE_ADDRESS ||
+           (row->type == VALUE_JSON && row->spec && strcmp(row->spec, "address") == 0);
+}
+
 static char *cell_of(const struct result_row *row, const json_t *value)
 {
-    return row && row->type == VALUE_PAIRS ? output_pairs(value)
-                                           : columns_cell_text(value);
+    if (row && row->type == VALUE_PAIRS)
+        return output_pairs(value);
+    if (row && has_addresses(row))
+        return addresses_text(value);
+    if (row && row->type == VALUE_OBJECT && row->spec && json_is_object(value) &&
+        strcmp(row->spec, "owner") == 0)
+        return output_owner(value);
+    return columns_cell_text(value);
 }
 
 void output_table(FILE *out, const struct object_row *object, const json_t *list)
@@ -186,7 +247,8 @@ void output_table(FILE *out, const struct object_row *object, const json_t *list
     const json_t *item;
 
     for (size_t r = 0; r < rows.n; r++) {
-        bool is_used = false;
+        /* An empty list has the headings alone. */
+        bool is_used = json_array_size(list) == 0;
 
         json_array_foreach(list, i, item)
         {

@@ -36,4 +36,7 @@ char *output_pairs(const json_t *pairs);
 /* A table of objects: a column for each row that has a value in at least one of them. */
 void output_table(FILE *out, const struct object_row *object, const json_t *list);
 
+/* An owner as "user/pid", for the caller to free(). */
+char *output_owner(const json_t *owner);
+
 #endif

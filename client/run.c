@@ -414,6 +414,8 @@ static int run_found(struct context *context, const struct command *command,
         status = problem->status;
     else if (context->settings.wants_help)
         help_command(stdout, command, args.borrowed);
+    else if (verb && !args_check_words(&args, problem))
+        status = problem->status;
     else
         status = verb ? verb->run(context, &args, problem)
                       : run_parsed(context, &args, problem);

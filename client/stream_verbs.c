@@ -109,6 +109,8 @@ bool stream_verbs_copy(struct context *context, struct session *owner, json_int_
 
 json_t *stream_verbs_file_name(const char *name)
 {
+    while (strncmp(name, "./", 2) == 0)
+        name += 2 + strspn(name + 2, "/");
     char *here = *name == '/' ? NULL : getcwd(NULL, 0);
     json_t *path = here ? json_sprintf("%s/%s", here, name) : json_string(name);
 

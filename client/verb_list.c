@@ -15,6 +15,7 @@
 #include "client/columns.h"
 #include "client/draft.h"
 #include "client/memory.h"
+#include "client/output.h"
 #include "client/problem.h"
 #include "client/run.h"
 #include "client/session.h"
@@ -45,21 +46,6 @@ static char *end_text(const json_t *socket, const char *end)
     return draft_take(&text);
 }
 
-/* "user/pid"; the number where the user has no name. */
-static char *owner_text(const json_t *socket)
-{
-    const json_t *owner = json_object_get(socket, "owner");
-    const char *user = json_string_value(json_object_get(owner, "user"));
-    char *who = columns_cell_text(json_object_get(owner, user ? "user" : "uid"));
-    char *pid = columns_cell_text(json_object_get(owner, "pid"));
-    struct draft text = {0};
-
-    draft_printf(&text, "%s%s%s", who, *pid ? "/" : "", pid);
-    free(who);
-    free(pid);
-    return draft_take(&text);
-}
-
 static void print_sockets(const json_t *sockets)
 {
     static const char *const headings[] = {"socket", "state", "type", "local",
@@ -76,7 +62,7 @@ static void print_sockets(const json_t *sockets)
         columns_add(columns, columns_cell_text(json_object_get(socket, "type")));
         columns_add(columns, end_text(socket, "local"));
         columns_add(columns, end_text(socket, "remote"));
-        columns_add(columns, owner_text(socket));
+        columns_add(columns, output_owner(json_object_get(socket, "owner")));
         columns_add(columns, columns_cell_text(json_object_get(socket, "name")));
     }
     columns_print(columns, stdout);

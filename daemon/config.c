@@ -204,12 +204,12 @@ void config_fini(struct config *config)
 static void print_wrapped(const char *text)
 {
     enum { LEFT = 6, RIGHT = 78 };
-    int column = RIGHT;
+    int column = 0;
 
     while (*text != '\0') {
         int len = (int)strcspn(text, " ");
-        if (column + 1 + len > RIGHT) {
-            printf("%s%*s", column == RIGHT ? "" : "\n", LEFT, "");
+        if (column == 0 || column + 1 + len > RIGHT) {
+            printf("%s%*s", column == 0 ? "" : "\n", LEFT, "");
             column = LEFT;
         } else {
             putchar(' ');

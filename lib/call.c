@@ -407,7 +407,7 @@ static int read_error(const struct answer *answer, const json_t *json,
         return fail(error, SOCKD_E_BAD_REPLY, "the error in a reply is no object");
     status = fail_reply(error, json);
     if (status == SOCKD_E_CANCELLED && answer->is_cancelled)
-        return fail(error, SOCKD_E_TIMEOUT, "the timeout ran out");
+        return fail(error, SOCKD_E_TIMEOUT, "the time-out ran out");
     return status;
 }
 
@@ -423,7 +423,7 @@ int answer_read(struct sockd *connection, struct answer *answer, json_t **result
             fail_copy(error, &connection->fault); /* was set before, once and for all */
     else if (status == SOCKD_E_TIMEOUT)
         status =
-            fail(error, status, "the timeout ran out, and the daemon does not answer");
+            fail(error, status, "the time-out ran out, and the daemon does not answer");
     else if (status != SOCKD_OK)
         status = fail_memory(error);
     else if (!(json = read_json(answer->body, answer->size, &why)))

@@ -611,7 +611,7 @@ int sockd_receive_from(struct sockd *connection, int64_t socket, void *buffer,
                        struct sockd_error *error);
 
 /* wait-for-input-available: `ready` has room for `n_sockets` handles. None are ready when
- * the timeout ran out: that is no error. */
+ * the time-out ran out: that is no error. */
 int sockd_wait_for_input_available(struct sockd *connection, const int64_t *sockets,
                                    size_t n_sockets, double timeout, int64_t *ready,
                                    size_t *n_ready, struct sockd_error *error);

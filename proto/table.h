@@ -91,8 +91,9 @@ struct param_row {
 struct result_row {
     const char *name;
     enum value_type type;
-    const char *
-        spec; /* VALUE_OBJECT(S): name of the OBJECT; VALUE_INCLUDE: members of it here */
+    const char
+        *spec; /* VALUE_OBJECT(S): name of the OBJECT; VALUE_INCLUDE: members of it here;
+                  VALUE_JSON: "address" when its integers are IPv4 addresses */
     const char *help;
 };
 

@@ -259,17 +259,15 @@ static json_t *numbers_from_text(const char *text)
     return list_from_text(text, number_from_text);
 }
 
-/* As a list of strings; but "[" may be the beginning of "[::1]:53", too. */
-static json_t *endpoints_from_text(const char *text)
+/* "[" may be the beginning of "[::1]:53", too; that of a list of strings goes on with a
+ * quote. */
+static json_t *strings_from_text(const char *text)
 {
     json_t *list = text[0] == '[' ? parse(text) : NULL;
 
-    return list ? list : items_from_text(text, json_string);
-}
-
-static json_t *strings_from_text(const char *text)
-{
-    return list_from_text(text, json_string);
+    if (list || (text[0] == '[' && text[1 + strspn(text + 1, " \t\r\n")] == '"'))
+        return list;
+    return items_from_text(text, json_string);
 }
 
 static json_t *(*const from_text[])(const char *text) = {
@@ -292,7 +290,7 @@ static json_t *(*const from_text[])(const char *text) = {
     [VALUE_INTERFACE] = number_or_string,
     [VALUE_STRINGS] = strings_from_text,
     [VALUE_NAMES] = strings_from_text,
-    [VALUE_ENDPOINTS] = endpoints_from_text,
+    [VALUE_ENDPOINTS] = strings_from_text,
     [VALUE_ID] = id_from_text,
     [VALUE_JSON] = any_from_text,
     [VALUE_OBJECT] = parse,

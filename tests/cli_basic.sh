@@ -113,6 +113,33 @@ warns 'call: PARAMS is not JSON'
 same "$?" 2 "status when standard output is full"
 has "$directory/err" 'standard output' || failed "a full standard output is not told"
 
+# ---- IPv4 addresses are integers on the wire, and dotted for people
+cat >"$directory/names.py" <<'END'
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+while True:
+    query, peer = server.recvfrom(2000)
+    end = query.index(b"\0", 12) + 5
+    record = b"\xc0\x0c" + query[end - 4:end] + b"\0\0\0\x3c\0\4\x0b\0\0"
+    server.sendto(query[:2] + b"\x81\x80\0\1\0\2\0\0\0\0" + query[12:end] +
+                  record + b"\5" + record + b"\6", peer)
+END
+python3 "$directory/names.py" >"$directory/names" </dev/null &
+later $!
+await "the name server" has "$directory/names" '^[0-9]+$'
+ctl configure-dns --nameserver "127.0.0.1:$(cat "$directory/names")"
+gives 0
+ctl dns-nameservers
+says ' 127\.0\.0\.1 '
+ctl dns-query name.test --type a
+gives 0
+says '^answer: +11\.0\.0\.5$'
+says '^others: +11\.0\.0\.6$'
+ctl --json dns-query name.test --type a
+same "$(member "$directory/out" answer)" 184549381 "the address in JSON"
+
 # ---- Errors of the daemon and their statuses
 ctl surprise
 gives 1
@@ -156,6 +183,12 @@ port=$(member "$directory/held" local-port)
 same "$(cat "$directory/held.err")" "" "errors of the holder"
 ctl ls
 says "^ *$listener +listening +stream +127.0.0.1:$port +- .* evil\\\\x1b\\[31m$"
+ctl list-tunnels
+gives 0
+says '^TUNNEL +NAME +LISTEN .* OWNER '
+same "$(wc -l <"$directory/out")" 1 "lines when there is no tunnel"
+ctl list-sockets
+says " $(id -un)/[0-9]+ "
 ctl ls --state connected
 same "$(wc -l <"$directory/out")" 1 "lines when no socket is connected"
 ctl --json ls --state listening
@@ -175,8 +208,10 @@ gives 11
 warns 'accept-connection: timeout: '
 ctl accept-connection --timeout 0.01 --socket "$listener"
 gives 11
+warns 'the time-out ran out'
 ctl --timeout 0.05 accept-connection "$listener"
 gives 11
+warns 'the time-out ran out'
 ctl read "$listener"
 gives 13
 warns 'wrong-kind'

@@ -4,6 +4,11 @@
 # a daemon does not start without them.
 . "$(dirname "$0")/cli.sh"
 
+# ---- The options are told in lines that are wrapped between words
+run "$builddir/daemon/sockd" --help
+gives 0
+same "$(grep -cE '[^ ] {2,}[^ ]|.{79}' "$directory/out")" 0 "lines of the help that are not wrapped"
+
 # check LINE...: the configuration of these lines.
 check() {
     printf '%s\n' "$@" >"$directory/sockd.conf"

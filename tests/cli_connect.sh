@@ -165,6 +165,14 @@ gives 0
 output_is 'I am done'
 wait $peer
 exec 7>&-
+for word in never nevr '' PEER 'peer|input'; do
+    ctl connect 127.0.0.1 1 --until "$word"
+    gives 1
+    warns '^sockctl: --until wants one of both, peer, input, not "'
+    ctl serve "--until=$word" 0
+    gives 1
+    warns '^sockctl: --until wants one of both, peer, input, not "'
+done
 
 # ---- A reset is told
 start_peer reset

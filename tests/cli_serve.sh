@@ -54,6 +54,12 @@ start_server "$directory/unix" </dev/null
 run socat - "UNIX-CONNECT:$directory/unix" <<<'over a file'
 ends 0
 same "$(cat "$directory/served")" 'over a file' "what came over a Unix-domain socket"
+cd "$directory" || exit 99
+start_server .//./dotted </dev/null
+has served.err "listening at $directory/dotted \\(socket" || failed "a path came as $(cat served.err)"
+run socat - UNIX-CONNECT:dotted <<<'over a dotted path'
+ends 0
+cd - >/dev/null || exit 99
 await "the removal of the file" eval '[ ! -e "$directory/unix" ]'
 
 # ---- Several peers one after the other

@@ -184,7 +184,7 @@ s_client() {
         < <(echo "from the client"; await "the answer" has "$directory/out" "from the server")
 }
 "$sockctl" -v serve --tls 0 --local-host 127.0.0.1 --certificate server.pem --key server.key \
-    --alpn h2,http/1.1 --keep --exec 'read line; echo "from the server: $line"' 2>served.err </dev/null &
+    --alpn "h2, http/1.1" --keep --exec 'read line; echo "from the server: $line"' 2>served.err </dev/null &
 server=$!
 later $server
 await "the listener" has served.err 'listening at'
@@ -307,6 +307,7 @@ says '^ *[0-9]+ +up +client '
 ctl describe-context web
 gives 0
 says '^subject: +CN=server$'
+says '^-----BEGIN CERTIFICATE-----$'
 same "$(grep -ciE 'private|BEGIN (EC|RSA)' "$directory/out")" 0 "keys that are shown"
 ctl --json list-tunnels
 gives 0

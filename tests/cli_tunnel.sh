@@ -77,6 +77,25 @@ fetch() {
     run curl -sS -o "$directory/got" "http://127.0.0.1:$1/$2"
 }
 
+# ---- IPv6 in brackets at both ends, and targets as JSON
+if [ -e /proc/net/if_inet6 ]; then
+    start_tunnel '[::1]:0' "$web/socket"
+    inner=$tunnel inner_port=$port
+    for target in "[::1]:$inner_port" "[::1]:1, [::1]:$inner_port" "[\"[::1]:$inner_port\"]"; do
+        start_tunnel '[::1]:0' "$target"
+        run curl -sS -o "$directory/got" "http://[::1]:$port/1"
+        gives 0
+        cmp "$directory/got" "$web/files/1" || failed "file 1 came otherwise by way of $target"
+        kill $tunnel
+        wait $tunnel
+    done
+    kill $inner
+    wait $inner
+fi
+ctl tunnel 0 '["127.0.0.1:1"'
+gives 1
+warns 'CONNECT wants a list of strings'
+
 # ---- curl through both
 start_tunnel 127.0.0.1:0 "$web/socket" --name people
 for where in "$port" "$configured"; do

@@ -443,6 +443,11 @@ static void test_text_others(void)
     gives(VALUE_STRINGS, "a,b", "[\"a\",\"b\"]");
     gives(VALUE_STRINGS, " a ,\tb c, ,", "[\"a\",\"b c\",\"\",\"\"]");
     gives(VALUE_STRINGS, "[\" a\"]", "[\" a\"]");
+    gives(VALUE_STRINGS, "[::1]:80, [::2]:81", "[\"[::1]:80\",\"[::2]:81\"]");
+    gives(VALUE_STRINGS, "[ \"a\", \"b\" ]", "[\"a\",\"b\"]");
+    gives(VALUE_STRINGS, "[]", "[]");
+    gives(VALUE_STRINGS, "[\"a\"", NULL);
+    gives(VALUE_STRINGS, "[ \"a\",", NULL);
     gives(VALUE_REFERENCES, "a, 12", "[\"a\",12]");
     gives(VALUE_STRINGS, "a,", "[\"a\",\"\"]");
     gives(VALUE_NAMES, "clib", "[\"clib\"]");
