@@ -34,3 +34,17 @@ run "$builddir/daemon/sockd" --socket "$directory/s" --admin-group no-such-group
 gives 2
 warns 'admin-group names no group'
 [ ! -e "$directory/s" ] || failed "a daemon that did not start has left its socket"
+
+# ---- client-names without a context that demands certificates
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=a \
+    -keyout "$directory/key.pem" -out "$directory/cert.pem" 2>/dev/null ||
+    failed "openssl has made no certificate"
+chmod 600 "$directory/key.pem"
+context=('[context front]' "certificate = $directory/cert.pem" "key = $directory/key.pem")
+tunnel=('[tunnel a]' 'listen = 127.0.0.1:15110' 'connect = 127.0.0.1:1')
+check "${context[@]}" "${tunnel[@]}" 'server-context = front' 'client-names = a'
+gives 2
+warns 'parameter client-names: wanted is a server-context with verify = required'
+check "${context[@]}" 'verify = required' "ca-file = $directory/cert.pem" \
+    "${tunnel[@]}" 'server-context = front' 'client-names = a'
+gives 0

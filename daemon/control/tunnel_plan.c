@@ -157,6 +157,10 @@ static bool read_names(struct tunnel_plan *plan, const struct params *params,
         return error_set_parameter(error, "client-names",
                                    "nothing without server-context");
     }
+    if (!tls_offer_demands(plan->server)) {
+        return error_set_parameter(error, "client-names",
+                                   "a server-context with verify = required");
+    }
     plan->client_names = mem_new(names->strings.n * sizeof *plan->client_names);
     for (size_t i = 0; i < names->strings.n; i++) {
         const struct value_text *name = &names->strings.items[i];
