@@ -217,11 +217,12 @@ static void test_names(void)
 
 static void refuse_names(int64_t first, int64_t second)
 {
-    json_t *data = wire_refused(
-        tunnel_rig.wire, "invalid-params", "make-tunnel",
-        "{s:{s:s}, s:{s:s, s:i}, s:[I, I], s:[s]}", "listen", "local-host", "127.0.0.1",
-        "connect", "remote-host", "127.0.0.1", "remote-port", 1, "server-context", first,
-        second, "client-names", "guest");
+    json_t *error =
+        wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
+                     "{s:{s:s}, s:{s:s, s:i}, s:[I, I], s:[s]}", "listen", "local-host",
+                     "127.0.0.1", "connect", "remote-host", "127.0.0.1", "remote-port", 1,
+                     "server-context", first, second, "client-names", "guest");
+    const json_t *data = json_object_get(error, "data");
 
     CU_ASSERT_STRING_EQUAL(wire_text(data, "parameter"), "client-names");
     CU_ASSERT_STRING_EQUAL(wire_text(data, "wanted"),

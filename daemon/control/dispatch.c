@@ -188,10 +188,12 @@ static bool takes_stream(const struct request *request)
 static bool may_stream(const struct request *request, struct error *error)
 {
     if (request->batch != NULL) {
-        return error_set(error, ERROR_BUSY, "a batch cannot become a raw stream");
+        (void)error_set(error, ERROR_BUSY, "a batch cannot become a raw stream");
+        return error_set_final(error);
     }
     if (request->id == NULL) {
-        return error_set(error, ERROR_BUSY, "a notification cannot become a raw stream");
+        (void)error_set(error, ERROR_BUSY, "a notification cannot become a raw stream");
+        return error_set_final(error);
     }
     if (request->connection->calls.n > 0) {
         return error_set(error, ERROR_BUSY,
@@ -322,6 +324,7 @@ static bool dispatch_batch(struct connection *connection, json_t *json)
     }
     if (limit > 0 && n > limit) {
         (void)error_set_limit(&error, "batch-size", limit);
+        (void)error_set_final(&error);
         counters_add(loop_counters(connection->loop), COUNTER_LIMITS, 1);
         connection_complain(connection, &error);
         return true; /* nobody has looked */
