@@ -205,6 +205,12 @@ bool error_set_limit(struct error *error, const char *limit, int64_t value)
     return false;
 }
 
+bool error_set_blame(struct error *error, const char *parameter)
+{
+    copy_text(error->parameter, sizeof(error->parameter), parameter);
+    return false;
+}
+
 bool error_set_final(struct error *error)
 {
     error->is_final = true;

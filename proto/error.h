@@ -74,6 +74,8 @@ bool error_set_parameter(struct error *error, const char *parameter, const char 
 /* Puts `prefix` before the name of the parameter at fault, when there is one. */
 bool error_prefix_parameter(struct error *error, const char *prefix);
 bool error_set_limit(struct error *error, const char *limit, int64_t value);
+/* Names the parameter at fault, and changes nothing else. */
+bool error_set_blame(struct error *error, const char *parameter);
 /* Says that waiting does not mend it, though it may mend others of this identifier. */
 bool error_set_final(struct error *error);
 /* Replaces the sentence for people, and nothing else. */

@@ -132,7 +132,9 @@ static bool find_command(struct request *request, const struct message_request *
     if (request->command != NULL) {
         return true;
     }
-    return error_set(error, ERROR_METHOD_NOT_FOUND, "no method has this name");
+    return error_set(error, ERROR_METHOD_NOT_FOUND, "no method has the name %.*s",
+                     (int)(parts->method_size < 64 ? parts->method_size : 64),
+                     parts->method);
 }
 
 static bool is_allowed(const struct request *request, struct error *error)
