@@ -38,6 +38,9 @@ struct reading {
     char *why;
 };
 
+static const char no_line[] = "a line is `name = value`, `[section]`, or a comment that "
+                              "begins with # or ;";
+
 static void fail(struct reading *reading, const char *sentence)
 {
     if (!reading->has_failed) {
@@ -45,20 +48,6 @@ static void fail(struct reading *reading, const char *sentence)
         (void)snprintf(reading->why, CONFIG_WHY_SIZE, "%.200s:%d: %.250s", reading->path,
                        reading->line, sentence);
     }
-}
-
-static char *read_line(char *line, int size, void *arg)
-{
-    struct reading *reading = arg;
-
-    if (fgets(line, size, reading->file) == NULL) {
-        return NULL;
-    }
-    reading->line++;
-    if (strchr(line, '\n') == NULL && !feof(reading->file)) {
-        fail(reading, "the line is too long, or has a NUL in it");
-    }
-    return line;
 }
 
 /* A line of [sockd]. */
@@ -115,6 +104,53 @@ static bool is_kind(const char *text, size_t size)
         }
     }
     return false;
+}
+
+/* A header: its section is there even when no line follows it. What is indented may be
+ * the rest of a value, and is left to take_entry(). */
+static void take_header(struct reading *reading, const char *header, size_t size)
+{
+    char text[MAX_SECTION + 1], quoted[64], sentence[CONFIG_WHY_SIZE];
+
+    if (size > MAX_SECTION) {
+        fail(reading, "the name of a section or of a setting is too long");
+        return;
+    }
+    memcpy(text, header, size);
+    text[size] = '\0';
+    size_t kind_size = strcspn(text, " \t");
+    const char *object = text + kind_size + strspn(text + kind_size, " \t");
+
+    if (strcmp(text, "sockd") == 0) {
+        return;
+    }
+    if (!is_kind(text, kind_size) || object[0] == '\0') {
+        (void)snprintf(sentence, sizeof sentence,
+                       "there is no section %s: sections are [sockd], [context NAME] "
+                       "and [tunnel NAME]",
+                       log_quote(quoted, sizeof quoted, text, size));
+        fail(reading, sentence);
+        return;
+    }
+    (void)find_section(reading, text, kind_size, object);
+}
+
+static char *read_line(char *line, int size, void *arg)
+{
+    struct reading *reading = arg;
+
+    if (fgets(line, size, reading->file) == NULL) {
+        return NULL;
+    }
+    reading->line++;
+    if (strchr(line, '\n') == NULL && !feof(reading->file)) {
+        fail(reading, "the line is too long, or has a NUL in it");
+    } else if (line[0] == '[' && strchr(line, ']') == NULL) {
+        fail(reading, no_line);
+    } else if (line[0] == '[') {
+        take_header(reading, line + 1, strcspn(line + 1, "]"));
+    }
+    return line;
 }
 
 /* A line of a section that names an object, such as [tunnel web]. */
@@ -190,8 +226,7 @@ bool config_read_file(struct config *config, const char *path, char why[CONFIG_W
         if (line > 0) {
             reading.line = line;
         }
-        fail(&reading, "a line is `name = value`, `[section]`, or a comment that begins "
-                       "with # or ;");
+        fail(&reading, no_line);
     }
     (void)fclose(reading.file); /* nothing was written */
     return !reading.has_failed;

@@ -169,10 +169,13 @@ int call_start(struct sockd *connection, const char *rest, size_t size, bool tak
                            made->id);
     parts[0] = (struct iovec){.iov_base = prefix, .iov_len = (size_t)prefix_size};
     parts[1] = (struct iovec){.iov_base = (void *)(uintptr_t)rest, .iov_len = size};
-    if (limit && (size_t)prefix_size + size - 1 > limit)
+    if (limit && (size_t)prefix_size + size - 1 > limit) {
         status = fail_limit(error, "message-size", (int64_t)limit);
-    else
+        if (error)
+            error->retryable = false; /* it will be as large */
+    } else {
         status = wire_send(connection, parts, 2, error);
+    }
     if (status == SOCKD_OK) {
         *call = made;
         return SOCKD_OK;

@@ -105,6 +105,7 @@ static void clear(struct error *error, enum error_id id)
     error->errnum = 0;
     error->socket = error->number = 0;
     error->depth = 0;
+    error->is_final = false;
     error->action = "";
     error->parameter[0] = error->wanted[0] = error->subject[0] = 0;
     error->reason[0] = error->library[0] = error->message[0] = 0;
@@ -201,6 +202,18 @@ bool error_set_limit(struct error *error, const char *limit, int64_t value)
         snprintf(error->message, sizeof(error->message),
                  "the limit %s of %lld is reached", error->subject, (long long)value);
     trim_text(error->message, sizeof(error->message), written);
+    return false;
+}
+
+bool error_set_blame(struct error *error, const char *parameter)
+{
+    copy_text(error->parameter, sizeof(error->parameter), parameter);
+    return false;
+}
+
+bool error_set_final(struct error *error)
+{
+    error->is_final = true;
     return false;
 }
 

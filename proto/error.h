@@ -35,6 +35,7 @@ struct error {
     int64_t number; /* ERROR_LIMIT_REACHED: value of the limit; certificate: verify code;
                        ssl-error: alert of the peer */
     int depth;      /* certificate-verify-failed */
+    bool is_final;  /* the same request never succeeds, whatever the row says */
     const char *action; /* static: what was attempted, "connect" */
     char parameter[64]; /* name of the parameter at fault, with its path:
                            "listen.local-port" */
@@ -73,6 +74,10 @@ bool error_set_parameter(struct error *error, const char *parameter, const char 
 /* Puts `prefix` before the name of the parameter at fault, when there is one. */
 bool error_prefix_parameter(struct error *error, const char *prefix);
 bool error_set_limit(struct error *error, const char *limit, int64_t value);
+/* Names the parameter at fault, and changes nothing else. */
+bool error_set_blame(struct error *error, const char *parameter);
+/* Says that waiting does not mend it, though it may mend others of this identifier. */
+bool error_set_final(struct error *error);
 /* Replaces the sentence for people, and nothing else. */
 bool error_set_message(struct error *error, const char *message);
 

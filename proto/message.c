@@ -154,7 +154,7 @@ static void write_data(struct writer *writer, const struct error *error)
         writer_int(writer, error->socket);
     }
     writer_key(writer, "retryable");
-    writer_bool(writer, row->retryable);
+    writer_bool(writer, row->retryable && !error->is_final);
     write_text(writer, "parameter", error->parameter);
     write_text(writer, "wanted", error->wanted);
     write_text(writer, "reason", error->reason);
@@ -240,6 +240,8 @@ void message_read_error(const json_t *json, struct error *error)
     error->socket = json_integer_value(json_object_get(data, "socket"));
     error->depth = (int)json_integer_value(json_object_get(data, "depth"));
     error->number = json_integer_value(json_object_get(data, number_key(error->id)));
+    error->is_final = json_is_false(json_object_get(data, "retryable")) &&
+                      error_row(error->id)->retryable;
     read_text(error->parameter, sizeof(error->parameter), data, "parameter");
     read_text(error->wanted, sizeof(error->wanted), data, "wanted");
     read_text(error->reason, sizeof(error->reason), data, "reason");

@@ -41,6 +41,7 @@ static json_t *fail_limit(struct parser *parser, const char *limit, int64_t valu
                           const char *message)
 {
     (void)error_set_limit(parser->error, limit, value);
+    (void)error_set_final(parser->error);
     (void)error_set_message(parser->error, message);
     return NULL;
 }
@@ -440,6 +441,7 @@ static json_t *read_nested(struct parser *parser)
 
     if (parser->depth == 0) {
         (void)error_set_limit(parser->error, "nesting", parser->max_depth);
+        (void)error_set_final(parser->error);
         return NULL;
     }
     parser->depth--;

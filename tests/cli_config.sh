@@ -30,7 +30,7 @@ gives 2
 warns 'admin-group names no group: "no-such-group"'
 check '[context web]' 'users = root, no-such-user'
 gives 2
-warns 'sockd\.conf:2: .*no-such-user'
+warns 'sockd\.conf:2: users names no user: "no-such-user"'
 run "$builddir/daemon/sockd" --check-config --socket-owner no-such-user
 gives 2
 warns 'socket-owner names no user'
@@ -39,3 +39,45 @@ run "$builddir/daemon/sockd" --socket "$directory/s" --admin-group no-such-group
 gives 2
 warns 'admin-group names no group'
 [ ! -e "$directory/s" ] || failed "a daemon that did not start has left its socket"
+
+# ---- client-names without a context that demands certificates
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=a \
+    -keyout "$directory/key.pem" -out "$directory/cert.pem" 2>/dev/null ||
+    failed "openssl has made no certificate"
+chmod 600 "$directory/key.pem"
+context=('[context front]' "certificate = $directory/cert.pem" "key = $directory/key.pem")
+tunnel=('[tunnel a]' 'listen = 127.0.0.1:15110' 'connect = 127.0.0.1:1')
+check "${context[@]}" "${tunnel[@]}" 'server-context = front' 'client-names = a'
+gives 2
+warns 'parameter client-names: wanted is a server-context with verify = required'
+check "${context[@]}" 'verify = required' "ca-file = $directory/cert.pem" \
+    "${tunnel[@]}" 'server-context = front' 'client-names = a'
+gives 0
+
+# ---- The line and the sentence of what is wrong
+context=('[context front]' "certificate = $directory/cert.pem" "key = $directory/key.pem")
+tunnel=('[tunnel a]' 'listen = 127.0.0.1:15110' 'connect = 127.0.0.1:1')
+# wrong TEXT LINE...: the configuration of these lines is refused with this.
+wrong() {
+    check "${@:2}"
+    gives 2
+    warns "sockd\.conf:$1"
+}
+openssl genpkey -algorithm ED25519 -out "$directory/other.pem" 2>/dev/null ||
+    failed "openssl has made no key"
+chmod 600 "$directory/other.pem"
+wrong '3: parameter key' '[context front]' "certificate = $directory/cert.pem" "key = $directory/other.pem"
+wrong '4: parameter send-proxy' "${tunnel[@]}" 'send-proxy = v9'
+wrong '4: parameter max-connections' "${tunnel[@]}" 'max-connections = -1'
+wrong '4: no context has the name nix' "${tunnel[@]}" 'server-context = nix'
+wrong '4: no context has the name nix' "${tunnel[@]}" 'client-context = nix' 'idle-timeout = 1'
+wrong '7: parameter client-context' "${context[@]}" "${tunnel[@]}" 'client-context = front'
+wrong '4: parameter listen.backlog' "${tunnel[@]}" 'listen.backlog = -1' 'idle-timeout = 1'
+wrong '2: parameter listen' '[tunnel a]' 'listen = a b:1' 'connect = 127.0.0.1:1'
+wrong '4: listen.local-port is set twice' "${tunnel[@]}" 'listen.local-port = 15111'
+wrong '4: connect.remote-host is set twice' "${tunnel[@]}" 'connect.remote-host = localhost'
+wrong '1: the section \[tunnel a\] has no connect' '[tunnel a]' 'listen = 127.0.0.1:15110'
+wrong '4: no option is called "idle"' "${tunnel[@]}" 'idle = 1'
+wrong '2: no option is called "idle"' '[context front]' 'idle = 1'
+wrong '2: there is no section "tunnels a"' '[sockd]' '[tunnels a]'
+wrong '2: parameter certificate' '[sockd]' '[context b]'

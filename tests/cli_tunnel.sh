@@ -280,7 +280,7 @@ warns 'CONNECT is missing'
 ctl tunnel "127.0.0.1:$configured" 80
 warns 'address-in-use'
 for line in 'listen = nowhere:at:all' 'connect = :80' 'frobnicate = 1' 'max-connections = many' \
-    'listen.remote-host = x' 'name = x'; do
+    'listen.frobnicate = x' 'name = x'; do
     printf '[sockd]\n[tunnel x]\n%s\n' "$line" >"$directory/bad.conf"
     run "$builddir/daemon/sockd" --check-config --config "$directory/bad.conf"
     gives 2

@@ -422,7 +422,12 @@ static void check_error(const char *method, const json_t *error)
     if (!message || !*message) {
         fail(&place, error, "a sentence in message is missing");
     }
-    if (json_is_true(json_object_get(data, "retryable")) != error_row(id)->retryable) {
+    /* Of these two some never get better: what is too much in the request itself. */
+    bool may_be_final = id == ERROR_LIMIT_REACHED || id == ERROR_BUSY;
+    const json_t *retryable = json_object_get(data, "retryable");
+
+    if (!json_is_boolean(retryable) ||
+        (json_is_true(retryable) != error_row(id)->retryable && !may_be_final)) {
         fail(&place, error, "retryable is not that of the identifier");
     }
 }

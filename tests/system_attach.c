@@ -440,6 +440,7 @@ static void test_busy(void)
     json_t *error = json_object_get(wire_receive(other), "error");
     CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "identifier"),
                            "busy");
+    CU_ASSERT_FALSE(wire_bool(json_object_get(error, "data"), "retryable"));
 }
 
 /* The daemon stops while streams run. */

@@ -311,7 +311,8 @@ static void test_long_line(void)
     memset(text, ' ', 3000000);
     peer_write(lines_descriptor(lines), text, 3000000);
     free(text);
-    lines_expect_part(lines, "\"limit\":\"message-size\",\"value\":4096");
+    lines_expect_part(lines,
+                      "\"retryable\":false,\"limit\":\"message-size\",\"value\":4096");
     lines_expect_end(lines);
     lines_settle(other);
 }
@@ -333,6 +334,7 @@ static void test_requests_in_flight(void)
     CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "limit"),
                            "requests-in-flight");
     CU_ASSERT_EQUAL(wire_int(json_object_get(error, "data"), "value"), 4);
+    CU_ASSERT_TRUE(wire_bool(json_object_get(error, "data"), "retryable"));
     /* What never waits is served all the same, and makes room. */
     wire_call(wire, "hello", NULL);
     CU_ASSERT(

@@ -339,6 +339,7 @@ static void test_batch_limit(void)
     lines_say(lines, "[1,2,3,4,5]");
     const char *line = lines_hear(lines);
     CU_ASSERT_EQUAL(count(line, "\"limit\":\"batch-size\",\"value\":4"), 1);
+    CU_ASSERT_EQUAL(count(line, "\"retryable\":false"), 1);
     lines_settle(lines);
 }
 

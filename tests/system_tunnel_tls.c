@@ -215,6 +215,35 @@ static void test_names(void)
     end();
 }
 
+static void refuse_names(int64_t first, int64_t second)
+{
+    json_t *error =
+        wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
+                     "{s:{s:s}, s:{s:s, s:i}, s:[I, I], s:[s]}", "listen", "local-host",
+                     "127.0.0.1", "connect", "remote-host", "127.0.0.1", "remote-port", 1,
+                     "server-context", first, second, "client-names", "guest");
+    const json_t *data = json_object_get(error, "data");
+
+    CU_ASSERT_STRING_EQUAL(wire_text(data, "parameter"), "client-names");
+    CU_ASSERT_STRING_EQUAL(wire_text(data, "wanted"),
+                           "a server-context with verify = required");
+}
+
+/* Where no certificate is demanded nobody could pass. A context keeps its verify when it
+ * is updated, so it is enough to look once. */
+static void test_names_unchecked(void)
+{
+    begin(2);
+    int64_t guarded = make_server(
+        json_pack("{s:s, s:s}", "verify", "required", "ca-file", tree.root->pem));
+
+    refuse_names(guarded, make_server(json_object()));
+    refuse_names(make_server(json_pack("{s:s, s:s}", "verify", "optional", "ca-file",
+                                       tree.root->pem)),
+                 guarded);
+    end();
+}
+
 /* ---- Failures ---- */
 
 /* A target that speaks no TLS, one with the certificate of somebody else, one that is
@@ -325,6 +354,7 @@ static const struct unit_test tests[] = {
     {"slow readers hold nobody else up", test_slow_readers},
     {"each way ends for itself", test_half_close},
     {"client-names", test_names},
+    {"client-names without verification", test_names_unchecked},
     {"a target is one whose handshake is done", test_fail_over},
     {"handshakes that fail", test_bad_handshakes},
     {"PROXY headers before TLS", test_proxy},

@@ -210,7 +210,10 @@ static void test_bad_files(void)
     expect_bad_file("[sockd]\nworkers = 1\n  2\n", 3, "workers is set twice");
     expect_bad_file("workers = 1\n", 1,
                     "sections are [sockd], [context NAME] and [tunnel NAME]");
-    expect_bad_file("[other]\nworkers = 1\n", 2, "stands in section [other]");
+    expect_bad_file("[other]\nworkers = 1\n", 1, "there is no section \"other\"");
+    expect_bad_file("[sockd]\n[tunnels a]\n", 2, "there is no section \"tunnels a\"");
+    expect_bad_file("[sockd]\n[tunnel]\n", 2, "there is no section \"tunnel\"");
+    expect_bad_file("[sockd\nworkers = 1\n", 1, "a line is `name = value`");
     expect_bad_file("[sockd]\nworkers\n", 2, "a line is `name = value`");
     expect_bad_file("[sockd\n", 1, "a line is `name = value`");
     /* Only the first fault is told. */

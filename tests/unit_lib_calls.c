@@ -77,6 +77,7 @@ static void test_too_long(void)
     CU_ASSERT_EQUAL(sockd_set_log_level(connection, SOCKD_LOG_INFO, data, 1, &error),
                     SOCKD_E_LIMIT_REACHED);
     CU_ASSERT_STRING_EQUAL(error.limit, "message-size");
+    CU_ASSERT_FALSE(error.retryable);
     CU_ASSERT_EQUAL(error.value, FAKE_MESSAGE_SIZE);
     fake_is_quiet();
     free(data);

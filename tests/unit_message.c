@@ -175,6 +175,7 @@ static void check_limit(const char *text, const char *limit)
     CU_ASSERT_PTR_NULL(parse(text, strlen(text), MESSAGE_MAX_DEPTH));
     CU_ASSERT_EQUAL(error.id, ERROR_LIMIT_REACHED);
     CU_ASSERT_STRING_EQUAL(error.subject, limit);
+    CU_ASSERT_TRUE(error.is_final);
 }
 
 static void test_limits(void)
@@ -396,6 +397,10 @@ static void test_errors_there_and_back(void)
     there_and_back(&back);
     error_set_limit(&error, "sockets", 1000);
     there_and_back(&back);
+    CU_ASSERT_FALSE(back.is_final);
+    error_set_final(&error);
+    there_and_back(&back);
+    CU_ASSERT_TRUE(back.is_final);
     error_set(&error, ERROR_PERMISSION_DENIED, "%s", "not yours");
     memcpy(error.subject, "owner", 6);
     there_and_back(&back);

@@ -165,6 +165,7 @@ static void take_lines(struct connection *connection, const char *bytes, size_t 
             struct error error;
             (void)error_set_limit(&error, "message-size",
                                   (int64_t)connection->frame.limit);
+            (void)error_set_final(&error);
             counters_add(loop_counters(connection->loop), COUNTER_LIMITS, 1);
             connection_refuse(connection, &error);
         }

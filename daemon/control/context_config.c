@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/base/check.h"
+#include "daemon/base/log.h"
 #include "daemon/base/users.h"
 #include "daemon/control/contexts.h"
 #include "daemon/control/secret_file.h"
@@ -44,18 +45,16 @@ static bool read_users(struct draft *draft, const char *text, struct error *erro
 {
     char *copy = mem_copy_text(text), *rest = NULL;
     bool is_good = true;
-    char wanted[128];
+    char quoted[64];
 
     for (char *name = strtok_r(copy, ", \t", &rest); name != NULL && is_good;
          name = strtok_r(NULL, ", \t", &rest)) {
-        is_good = draft->n_users < MAX_USERS &&
-                  users_find(name, &draft->users[draft->n_users++]);
-        if (!is_good) {
-            (void)snprintf(wanted, sizeof wanted,
-                           "up to %d users of this system, with commas between, but "
-                           "not '%.40s'",
-                           MAX_USERS, name);
-            (void)error_set_parameter(error, "users", wanted);
+        if (draft->n_users == MAX_USERS) {
+            is_good = error_set(error, ERROR_INVALID_PARAMS,
+                                "users names more than %d users", MAX_USERS);
+        } else if (!users_find(name, &draft->users[draft->n_users++])) {
+            is_good = error_set(error, ERROR_INVALID_PARAMS, "users names no user: %s",
+                                log_quote(quoted, sizeof quoted, name, strlen(name)));
         }
     }
     free(copy);
@@ -85,7 +84,10 @@ static bool take(struct draft *draft, const struct section_entry *entry,
         return error_set_parameter(error, name, "no value: it is that of the section");
     }
     if (row == NULL) {
-        return error_set_parameter(error, name, "no setting of this name");
+        char quoted[64];
+        return error_set(error, ERROR_INVALID_PARAMS,
+                         "no option is called %s; sockd.conf(5) lists them",
+                         log_quote(quoted, sizeof quoted, name, strlen(name)));
     }
     return add(draft->params, name,
                row->type == VALUE_FILE ? secret_file_read(row, entry->value, error)
@@ -163,8 +165,8 @@ static bool read_section(struct draft *draft, const struct section *section,
         is_good = take(draft, &section->entries[i], error);
     }
     if (is_good) {
-        *line = section->line;
         is_good = build(draft, context, config, error);
+        *line = is_good ? section->line : section_line(section, error->parameter);
     }
     return is_good;
 }

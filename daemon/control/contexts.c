@@ -135,7 +135,8 @@ static struct entry *find(const struct value_reference *reference,
         (void)error_set(error, ERROR_NO_SUCH_CONTEXT, "no context has the handle %lld",
                         (long long)reference->handle);
     } else if (entry == NULL) {
-        (void)error_set(error, ERROR_NO_SUCH_CONTEXT, "no context has this name");
+        (void)error_set(error, ERROR_NO_SUCH_CONTEXT, "no context has the name %s",
+                        reference->name.text);
     } else if (!may_use(entry, caller)) {
         (void)refuse(entry, error);
         entry = NULL;

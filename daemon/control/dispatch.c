@@ -132,7 +132,9 @@ static bool find_command(struct request *request, const struct message_request *
     if (request->command != NULL) {
         return true;
     }
-    return error_set(error, ERROR_METHOD_NOT_FOUND, "no method has this name");
+    return error_set(error, ERROR_METHOD_NOT_FOUND, "no method has the name %.*s",
+                     (int)(parts->method_size < 64 ? parts->method_size : 64),
+                     parts->method);
 }
 
 static bool is_allowed(const struct request *request, struct error *error)
@@ -188,10 +190,12 @@ static bool takes_stream(const struct request *request)
 static bool may_stream(const struct request *request, struct error *error)
 {
     if (request->batch != NULL) {
-        return error_set(error, ERROR_BUSY, "a batch cannot become a raw stream");
+        (void)error_set(error, ERROR_BUSY, "a batch cannot become a raw stream");
+        return error_set_final(error);
     }
     if (request->id == NULL) {
-        return error_set(error, ERROR_BUSY, "a notification cannot become a raw stream");
+        (void)error_set(error, ERROR_BUSY, "a notification cannot become a raw stream");
+        return error_set_final(error);
     }
     if (request->connection->calls.n > 0) {
         return error_set(error, ERROR_BUSY,
@@ -322,6 +326,7 @@ static bool dispatch_batch(struct connection *connection, json_t *json)
     }
     if (limit > 0 && n > limit) {
         (void)error_set_limit(&error, "batch-size", limit);
+        (void)error_set_final(&error);
         counters_add(loop_counters(connection->loop), COUNTER_LIMITS, 1);
         connection_complain(connection, &error);
         return true; /* nobody has looked */

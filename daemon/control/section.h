@@ -20,9 +20,13 @@ struct section {
     struct section *next;
     char *kind; /* "context", "tunnel" */
     char *name;
-    int line; /* of its first entry */
+    int line; /* of its header */
     struct section_entry *entries;
     size_t n_entries;
 };
+
+/* The line that sets this parameter, or its part before the dot ("connect" for
+ * "connect.remote-port"); without one that of the header. */
+int section_line(const struct section *section, const char *parameter);
 
 #endif

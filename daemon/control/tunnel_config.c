@@ -11,10 +11,12 @@
 #include "daemon/control/tunnel_config.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/base/check.h"
+#include "daemon/base/log.h"
 #include "daemon/control/request.h"
 #include "daemon/control/section.h"
 #include "daemon/control/tunnel_plan.h"
@@ -38,7 +40,10 @@ static bool add_text(json_t *to, const struct command *command, const char *name
     const struct param_row *row = table_command_param(command, name, strlen(name));
 
     if (row == NULL) {
-        return error_set_parameter(error, name, "no setting of this name");
+        char quoted[64];
+        return error_set(error, ERROR_INVALID_PARAMS,
+                         "no option is called %s; sockd.conf(5) lists them",
+                         log_quote(quoted, sizeof quoted, name, strlen(name)));
     }
     return add(to, name, value_from_text(row, text, error), error);
 }
@@ -99,6 +104,26 @@ static bool take(struct draft *draft, const struct section_entry *entry,
                     error);
 }
 
+/* What the place says already, and a line of its own says as well. */
+static bool merge(json_t *place, json_t *more, const char *prefix, struct error *error)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(more, name, value)
+    {
+        if (json_object_get(place, name) != NULL) {
+            char whole[128];
+            (void)snprintf(whole, sizeof whole, "%s%s", prefix, name);
+            (void)error_set(error, ERROR_INVALID_PARAMS,
+                            "%s is set twice: the place says it, too", whole);
+            return error_set_blame(error, whole);
+        }
+    }
+    CHECK(json_object_update(place, more) == 0);
+    return true;
+}
+
 static bool put_together(struct draft *draft, const struct section *section,
                          struct error *error)
 {
@@ -108,13 +133,19 @@ static bool put_together(struct draft *draft, const struct section *section,
     if (json_array_size(draft->listen) != 1) {
         return error_set_parameter(error, "listen", "one place to listen at");
     }
+    if (json_array_size(draft->connect) == 0) {
+        return error_set(error, ERROR_INVALID_PARAMS,
+                         "the section [tunnel %s] has no connect", section->name);
+    }
     json_array_foreach(draft->connect, i, place)
     {
-        CHECK(json_object_update(place, draft->connect_more) == 0);
+        if (!merge(place, draft->connect_more, "connect.", error)) {
+            return false;
+        }
     }
     place = json_array_get(draft->listen, 0);
-    CHECK(json_object_update(place, draft->listen_more) == 0);
-    return add(draft->params, "listen", json_incref(place), error) &&
+    return merge(place, draft->listen_more, "listen.", error) &&
+           add(draft->params, "listen", json_incref(place), error) &&
            add(draft->params, "connect", json_incref(draft->connect), error) &&
            add(draft->params, "name", json_string(section->name), error);
 }
@@ -155,8 +186,8 @@ bool tunnel_config_read(struct tunnel_plan *plan, const struct section *section,
         is_good = take(&draft, &section->entries[i], error);
     }
     if (is_good) {
-        *line = section->line;
         is_good = put_together(&draft, section, error) && make_plan(plan, &draft, error);
+        *line = is_good ? section->line : section_line(section, error->parameter);
     }
     json_decref(draft.params);
     json_decref(draft.listen);

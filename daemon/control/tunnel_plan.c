@@ -124,7 +124,7 @@ static bool read_tls(struct tunnel_plan *plan, const struct params *params,
             contexts_offer(params_value(params, PARAM_MAKE_TUNNEL_SERVER_CONTEXT), caller,
                            "server-context", error);
         if (plan->server == NULL) {
-            return false;
+            return error_set_blame(error, "server-context");
         }
     }
     if (params_has(params, PARAM_MAKE_TUNNEL_CLIENT_CONTEXT)) {
@@ -132,7 +132,7 @@ static bool read_tls(struct tunnel_plan *plan, const struct params *params,
             &params_value(params, PARAM_MAKE_TUNNEL_CLIENT_CONTEXT)->reference, caller,
             error);
         if (plan->client == NULL) {
-            return false;
+            return error_set_blame(error, "client-context");
         }
         struct tls_context *context = tls_published_get(plan->client);
         bool is_clients = tls_context_role(context) == TLS_CLIENT;
@@ -156,6 +156,10 @@ static bool read_names(struct tunnel_plan *plan, const struct params *params,
     if (plan->server == NULL) {
         return error_set_parameter(error, "client-names",
                                    "nothing without server-context");
+    }
+    if (!tls_offer_demands(plan->server)) {
+        return error_set_parameter(error, "client-names",
+                                   "a server-context with verify = required");
     }
     plan->client_names = mem_new(names->strings.n * sizeof *plan->client_names);
     for (size_t i = 0; i < names->strings.n; i++) {

@@ -169,3 +169,17 @@ struct tls_choice *tls_offer_take(struct tls_offer *offer)
     }
     return tls_choice_ref(offer->choice);
 }
+
+bool tls_offer_demands(const struct tls_offer *offer)
+{
+    bool demands = true;
+
+    for (unsigned i = 0; i < offer->n; i++) {
+        struct tls_context *context = tls_published_get(offer->places[i]);
+        struct tls_context_facts facts;
+        tls_context_describe(context, &facts);
+        tls_context_unref(context);
+        demands = demands && facts.verify == TLS_VERIFY_REQUIRED;
+    }
+    return demands;
+}

@@ -39,5 +39,7 @@ struct tls_offer *tls_offer_new(struct tls_published *const *places, unsigned n,
 void tls_offer_free(struct tls_offer *offer); /* NULL is fine */
 /* The choice as it is now: a reference for the caller. */
 struct tls_choice *tls_offer_take(struct tls_offer *offer);
+/* Whether all contexts, as they are now, demand a certificate that verifies. */
+bool tls_offer_demands(const struct tls_offer *offer);
 
 #endif
