@@ -141,7 +141,10 @@ static void test_tables(void)
         " 1  lo    -          true\n"
         "10  \xc3\xa4     ::1 a      false\n",
         STATUS_OK);
-    check("get-ip-interfaces", "{\"interfaces\":[]}", "", STATUS_OK);
+    check("get-ip-interfaces", "{\"interfaces\":[]}",
+          "ID  NAME  ADDRESSES  UP  RUNNING  LOOPBACK  BROADCAST  MULTICAST  "
+          "POINT-TO-POINT\n",
+          STATUS_OK);
     check("statistics",
           "{\"pid\":3,\"counters\":{\"a\":1},\"workers\":[{\"worker\":0,\"clients\":2}]}",
           "pid: 3\ncounters:\n  a: 1\nworkers:\nWORKER  CLIENTS\n     0        2\n",
