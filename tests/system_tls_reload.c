@@ -73,9 +73,17 @@ static void start(void)
     pair.wire = wire_open(pair.harness);
 }
 
-static void reload(const char *outcome)
+/* ThreadSanitizer keeps a signal from a thread that is about to wait until that thread
+ * does something: a client that comes gives the main thread something to do. */
+static void send_hangup(void)
 {
     CU_ASSERT_EQUAL_FATAL(kill(harness_pid(pair.harness), SIGHUP), 0);
+    wire_close(wire_open(pair.harness));
+}
+
+static void reload(const char *outcome)
+{
+    send_hangup();
     harness_await_notice(pair.harness, "RELOADING=1");
     harness_await_notice(pair.harness, "READY=1");
     CU_ASSERT(harness_log_has(pair.harness, outcome));
@@ -196,7 +204,7 @@ static void test_signals_at_once(void)
     put("a.key", renewed.leaf->key_pem);
     CU_ASSERT_EQUAL(kill(harness_pid(pair.harness), SIGHUP), 0);
     put("a.pem", renewed.chain);
-    CU_ASSERT_EQUAL(kill(harness_pid(pair.harness), SIGHUP), 0);
+    send_hangup();
     harness_await(is_renewed, NULL, "the new certificate");
 }
 
