@@ -300,10 +300,9 @@ static bool has_ended(const struct harness *harness)
 
 static const char ready[] = "READY=1";
 
-/* True: the line came. False: the daemon ended first, or the wait was too long. */
-static bool await_notice(const struct harness *harness, const char *line)
+bool harness_is_told(const struct harness *harness, const char *line, int64_t wait_ms)
 {
-    int64_t deadline = harness_now_ms() + HARNESS_WAIT_MS;
+    int64_t deadline = harness_now_ms() + wait_ms;
     struct pollfd polled[2] = {{.fd = harness->notify, .events = POLLIN},
                                {.fd = harness->pidfd, .events = POLLIN}};
     char text[1024];
@@ -328,7 +327,7 @@ static bool await_notice(const struct harness *harness, const char *line)
 
 void harness_await_notice(const struct harness *harness, const char *line)
 {
-    if (!await_notice(harness, line)) {
+    if (!harness_is_told(harness, line, HARNESS_WAIT_MS)) {
         unit_bail_out("the service manager was not told %s", line);
     }
 }
@@ -361,7 +360,7 @@ struct harness *harness_start(const struct harness_options *options)
 {
     struct harness *harness = prepare(options);
 
-    if (!await_notice(harness, ready)) {
+    if (!harness_is_told(harness, ready, HARNESS_WAIT_MS)) {
         UNIT_FAIL_NOW("sockd did not say READY=1");
     }
     return harness;
@@ -447,7 +446,7 @@ int harness_start_refused(const struct harness_options *options, const char *tex
     struct harness *harness = prepare(options);
     int status = 0;
 
-    if (await_notice(harness, ready)) {
+    if (harness_is_told(harness, ready, HARNESS_WAIT_MS)) {
         UNIT_FAIL_NOW("sockd said READY=1 although it should have refused to start");
     }
     if (!await_end(harness, &status)) {

@@ -74,6 +74,8 @@ void harness_await_log(const struct harness *harness, const char *text);
 /* The next message to the service manager that begins with this line ("READY=1"), after
  * the one that it started with. */
 void harness_await_notice(const struct harness *harness, const char *line);
+/* The same with a bound of its own. False: the daemon ended first, or it was too long. */
+bool harness_is_told(const struct harness *harness, const char *line, int64_t wait_ms);
 
 /* Asks `condition` at once, then quickly, then slowly, until it holds; fails the test for
  * good (naming `what`) after HARNESS_WAIT_MS. */
