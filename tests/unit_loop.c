@@ -170,51 +170,6 @@ static void test_level(void)
     CU_ASSERT_EQUAL(seen.n_read, 4);
 }
 
-/* Two bytes, and a receive with room for more. */
-static void receive_less(struct seen *seen)
-{
-    char bytes[10];
-
-    CU_ASSERT_EQUAL(write(ends[1], "ab", 2), 2);
-    run_rounds(3);
-    CU_ASSERT_EQUAL(seen->n_read, 1);
-    CU_ASSERT_EQUAL(read(ends[0], bytes, sizeof bytes), 2);
-}
-
-static void test_drained(void)
-{
-    struct seen seen = {0};
-
-    CU_ASSERT_EQUAL_FATAL(io_start(&seen.io, loop, ends[0], IO_READ, see, &seen), 0);
-    receive_less(&seen);
-    CU_ASSERT_TRUE(io_is_drained(&seen.io));
-    CU_ASSERT_TRUE(io_is_drained(&seen.io));
-    seen.stop_after = 2;
-    loop_run(loop); /* nothing has come, and it is told all the same: once */
-    CU_ASSERT_EQUAL(seen.n_read, 2);
-    CU_ASSERT_TRUE(io_is_drained(&seen.io));
-    CU_ASSERT_EQUAL(write(ends[1], "c", 1), 1);
-    seen.stop_after = 3;
-    loop_run(loop);
-    CU_ASSERT_EQUAL(seen.n_read, 3);
-    CU_ASSERT_TRUE(io_is_drained(&seen.io));
-    io_stop(&seen.io); /* no call any more */
-}
-
-static void test_not_drained(void)
-{
-    struct seen seen = {0};
-
-    CU_ASSERT_EQUAL_FATAL(io_start(&seen.io, loop, ends[0], IO_READ, see, &seen), 0);
-    CU_ASSERT_EQUAL(shutdown(ends[0], SHUT_WR), 0);
-    CU_ASSERT_EQUAL(write(ends[1], "a", 1), 1);
-    CU_ASSERT_EQUAL(shutdown(ends[1], SHUT_WR), 0);
-    run_rounds(3);
-    CU_ASSERT_TRUE(seen.n_read >= 1);
-    CU_ASSERT_FALSE(io_is_drained(&seen.io));
-    io_stop(&seen.io);
-}
-
 static void test_stopped_before_its_turn(void)
 {
     struct seen first = {.stop_after = 1}, second = {.stop_after = 1};
@@ -484,8 +439,6 @@ static const struct unit_test tests[] = {
     {"loops are found by number", test_registry},
     {"a descriptor tells each edge once", test_edges},
     {"by level it tells as long as it is ready", test_level},
-    {"drained, it is told again in case", test_drained},
-    {"an end of file behind the bytes is known", test_not_drained},
     {"what is stopped before its turn is not called", test_stopped_before_its_turn},
     {"a registration may be freed by its own call", test_freed_by_its_own_call},
     {"a descriptor that cannot be watched is an error", test_unfit_descriptor},

@@ -26,7 +26,6 @@
 
 #define LOOP_MAGIC 0x100b1e55u
 #define TIMER_MAX_SECONDS (100.0 * 365 * 86400)
-#define DOUBT_SECONDS 0.01
 
 /* Owner: the server (main loop) or the worker. Home thread: the one that runs it. Other
  * threads hold a pointer for mailbox_post() and to read the counters. */
@@ -39,8 +38,6 @@ struct loop {
     struct event mail; /* the mailbox's eventfd */
     struct later
         later; /* head of the ring of deferred calls: `link` is the last one's `next` */
-    struct io *doubts[2]; /* taken for drained: lately, and since the time before */
-    struct timer doubt_timer;
     uint64_t now_ms; /* 0: not read in this round */
     void *data;
     bool is_running, is_stopping;
@@ -93,8 +90,7 @@ static struct event_base *new_base(void)
      * forbids it then. The environment must not bring it in either. */
     CHECK(event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0);
     CHECK(event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV) == 0);
-    CHECK(event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1 |
-                                                    EV_FEATURE_EARLY_CLOSE) == 0);
+    CHECK(event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1) == 0);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     CHECK(base != NULL);
@@ -139,8 +135,6 @@ void loop_free(struct loop *loop)
     CHECK_MAGIC(loop, LOOP_MAGIC);
     CHECK(!loop->is_running);
     CHECK(loop->later.next == &loop->later);
-    CHECK(loop->doubts[0] == NULL && loop->doubts[1] == NULL);
-    timer_stop(&loop->doubt_timer);
     event_del(&loop->mail);
     mailbox_free(loop->mailbox);
     event_base_free(loop->base);
@@ -311,74 +305,13 @@ static int add_event(struct event *event)
     return errno != 0 ? -errno : -EINVAL;
 }
 
-static void remove_doubt(struct io *io)
-{
-    if (io->doubt_link != NULL) {
-        *io->doubt_link = io->next_doubt;
-        if (io->next_doubt != NULL) {
-            io->next_doubt->doubt_link = io->doubt_link;
-        }
-        io->next_doubt = NULL;
-        io->doubt_link = NULL;
-    }
-}
-
-static void add_doubt(struct io *io, struct io **list)
-{
-    io->next_doubt = *list;
-    io->doubt_link = list;
-    if (*list != NULL) {
-        (*list)->doubt_link = &io->next_doubt;
-    }
-    *list = io;
-}
-
 static void io_event(evutil_socket_t fd, short what, void *arg)
 {
     struct io *io = arg;
-    unsigned told = what & EV_WRITE ? IO_WRITE : 0;
 
     (void)fd;
-    if ((what & (EV_READ | EV_CLOSED)) != 0) {
-        told |= IO_READ;
-        io->has_end = io->has_end || (what & EV_CLOSED) != 0;
-        remove_doubt(io);
-    }
-    io->ready(io->arg, told);
-}
-
-/* Looks at those of which no event has told for a while. */
-static void settle_doubts(void *arg)
-{
-    struct loop *loop = arg;
-    struct io **old = &loop->doubts[1];
-
-    while (*old != NULL) {
-        struct io *io = *old;
-        remove_doubt(io);
-        io->ready(io->arg, IO_READ);
-    }
-    *old = loop->doubts[0];
-    loop->doubts[0] = NULL;
-    if (*old != NULL) {
-        (*old)->doubt_link = old;
-        timer_start(&loop->doubt_timer, loop, DOUBT_SECONDS, settle_doubts, loop);
-    }
-}
-
-bool io_is_drained(struct io *io)
-{
-    CHECK(io->is_on && (event_get_events(&io->event) & EV_ET) != 0);
-    if (io->has_end) {
-        return false;
-    }
-    if (io->doubt_link == NULL) {
-        add_doubt(io, &self->doubts[0]);
-        if (!self->doubt_timer.is_on) {
-            timer_start(&self->doubt_timer, self, DOUBT_SECONDS, settle_doubts, self);
-        }
-    }
-    return true;
+    io->ready(io->arg, (what & EV_READ ? (unsigned)IO_READ : 0u) |
+                           (what & EV_WRITE ? (unsigned)IO_WRITE : 0u));
 }
 
 int io_start(struct io *io, struct loop *loop, int fd, unsigned what, io_ready *ready,
@@ -390,10 +323,6 @@ int io_start(struct io *io, struct loop *loop, int fd, unsigned what, io_ready *
     int events = EV_PERSIST | (what & IO_READ ? EV_READ : 0) |
                  (what & IO_WRITE ? EV_WRITE : 0) | (what & IO_LEVEL ? 0 : EV_ET);
 
-    if ((what & IO_READ) != 0 && (what & IO_LEVEL) == 0) {
-        events |= EV_CLOSED;
-    }
-    io->has_end = false;
     io->room = NULL;
     io->ready = ready;
     io->arg = arg;
@@ -407,7 +336,6 @@ void io_stop(struct io *io)
 {
     if (io->is_on) {
         io_watch_room(io, false);
-        remove_doubt(io);
         io->is_on = false;
         event_del(&io->event);
     }

@@ -84,21 +84,13 @@ struct io {
     struct event *room; /* tells of room to write; NULL: nobody waits for it */
     io_ready *ready;
     void *arg;
-    struct io *next_doubt, **doubt_link; /* the second is NULL when not in doubt */
     bool is_on;
-    bool has_end; /* the peer's end of file has come */
 };
 /* 0 or negative errno. `what`: IO_READ | IO_WRITE, or either of them with IO_LEVEL.
  * `ready` may free the io after stopping it. */
 int io_start(struct io *io, struct loop *loop, int fd, unsigned what, io_ready *ready,
              void *arg);
 void io_stop(struct io *io); /* before the descriptor is closed; no-op when off */
-/* For an edge-triggered one from which less was received than there was room for: may the
- * receive be spared that would only find EAGAIN? True: further bytes will make it ready
- * again. In case a failure, or what follows urgent data, was there already, of which no
- * event will tell, it is also told to be readable a few milliseconds later, unless an
- * event comes before. False: an end of file waits behind the bytes. */
-bool io_is_drained(struct io *io);
 /* For one that was started with IO_READ alone: is it to tell of IO_WRITE, too? To be
  * asked for when a send has found no room, and given up when it tells what is known: a
  * Unix socket tells of room whenever its peer has read something, and with IO_WRITE

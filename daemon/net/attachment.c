@@ -164,9 +164,6 @@ static enum transport_result client_receive(struct relay_end *end, void *bytes,
 
     if (got > 0) {
         *n = (size_t)got;
-        if (*n < size && io_is_drained(&attachment->io)) {
-            attachment->can_read = false;
-        }
         return TRANSPORT_OK;
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {

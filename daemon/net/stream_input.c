@@ -420,10 +420,6 @@ enum transport_result stream_receive(struct sock *sock, void *bytes, size_t size
     if (view_end(stream) == STREAM_END_NONE) {
         if (sock->fd >= 0 && sock->can_read) {
             result = receive(sock, bytes, size, n);
-            if (result == TRANSPORT_OK && *n < size && stream->session == NULL &&
-                io_is_drained(&sock->io)) {
-                sock->can_read = false;
-            }
         }
         if (result == TRANSPORT_OK || result == TRANSPORT_AGAIN) {
             return result;

@@ -139,18 +139,13 @@ static bool fetch(struct tls_wire *wire, size_t asked)
         release(&wire->in);
         lend(&wire->in, lent_in);
     }
-    size_t size = receive_size(wire);
-
     wire->n_receives++;
     do {
-        got = recv(*wire->fd, wire->in.memory, size, 0);
+        got = recv(*wire->fd, wire->in.memory, receive_size(wire), 0);
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         wire->in.start = 0;
         wire->in.size = (uint32_t)got;
-        if ((size_t)got < size && io_is_drained(wire->io)) {
-            wire->is_readable = false;
-        }
         return true;
     }
     if (got == 0) {
