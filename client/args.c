@@ -430,18 +430,6 @@ static bool check_required(struct parser *parser)
     return true;
 }
 
-/* "peer" is one of "both|peer|input". */
-static bool is_word_of(const char *spec, const char *text)
-{
-    const char *word;
-    size_t size;
-
-    for (unsigned i = 0; (word = value_word(spec, i, &size)) != NULL; i++)
-        if (strlen(text) == size && memcmp(word, text, size) == 0)
-            return true;
-    return false;
-}
-
 bool args_check_words(struct args *args, struct problem *problem)
 {
     struct parser parser = {.args = args, .problem = problem};
@@ -450,9 +438,11 @@ bool args_check_words(struct args *args, struct problem *problem)
         const struct param_row *row = &args->command->params[i];
         const json_t *value = json_object_get(args->params, row->name);
 
-        if (value && row->type == VALUE_ENUM &&
-            !is_word_of(row->spec, json_string_value(value)))
-            return bad_value(&parser, row, json_string_value(value));
+        struct value_text text = {json_string_value(value), json_string_length(value)};
+        unsigned index;
+
+        if (value && row->type == VALUE_ENUM && !value_find_word(row->spec, text, &index))
+            return bad_value(&parser, row, text.text);
     }
     return true;
 }

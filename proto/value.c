@@ -133,7 +133,7 @@ static bool check_data(struct value *value, const struct param_row *row, json_t 
     return true;
 }
 
-static bool find_word(const char *spec, struct value_text text, unsigned *index)
+bool value_find_word(const char *spec, struct value_text text, unsigned *index)
 {
     const char *word;
     size_t size;
@@ -149,7 +149,8 @@ static bool check_enum(struct value *value, const struct param_row *row, json_t 
                        struct arena *arena, struct error *error)
 {
     (void)arena;
-    if (!json_is_string(json) || !find_word(row->spec, read_text(json), &value->word))
+    if (!json_is_string(json) ||
+        !value_find_word(row->spec, read_text(json), &value->word))
         return wrong(row, error);
     return true;
 }
@@ -169,7 +170,7 @@ static bool check_switch(struct value *value, const struct param_row *row, json_
     if (json_is_string(json) &&
         (strcmp(text.text, yes.text) == 0 || strcmp(text.text, no.text) == 0))
         return wrong(row, error);
-    return find_word(row->spec, text, &value->word) || wrong(row, error);
+    return value_find_word(row->spec, text, &value->word) || wrong(row, error);
 }
 
 static bool check_ipv6(struct value *value, const struct param_row *row, json_t *json,
@@ -423,7 +424,7 @@ static bool check_strings(struct value *value, const struct param_row *row, json
         items[i] = read_text(item);
         if (has_nul(items[i]))
             return wrong(row, error);
-        if (row->type == VALUE_NAMES && !find_word(row->spec, items[i], &index))
+        if (row->type == VALUE_NAMES && !value_find_word(row->spec, items[i], &index))
             return wrong(row, error);
     }
     value->strings.items = items;

@@ -152,5 +152,7 @@ void value_describe(const struct param_row *row, char *text, size_t size);
 
 /* Name of word number `index` of a "a|b|c" spec; NULL past the end. Size in *size. */
 const char *value_word(const char *spec, unsigned index, size_t *size);
+/* The number of the word that is the text. False: none is. */
+bool value_find_word(const char *spec, struct value_text text, unsigned *index);
 
 #endif
