@@ -1115,6 +1115,8 @@ struct sockd_make_tunnel_options {
     const char *client_context_name;
     int allow_truncation; /* flag: an end without the farewell of TLS is clean */
     const char *const *client_names; /* of their certificates; ended by NULL */
+    /* Of the socket file: an octal number, and names or numbers of a user and a group. */
+    const char *listen_mode, *listen_owner, *listen_group;
 };
 #define SOCKD_MAKE_TUNNEL_OPTIONS_INIT                                                   \
     {                                                                                    \

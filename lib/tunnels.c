@@ -58,6 +58,9 @@ static const struct field make_fields[] = {
     MEMBER(sockd_make_tunnel_options, send_proxy, "send-proxy", WORD, PROXY_WORDS),
     MEMBER(sockd_make_tunnel_options, allow_truncation, "allow-truncation", FLAG),
     MEMBER(sockd_make_tunnel_options, client_names, "client-names", TEXTS),
+    MEMBER(sockd_make_tunnel_options, listen_mode, "listen-mode", TEXT),
+    MEMBER(sockd_make_tunnel_options, listen_owner, "listen-owner", TEXT),
+    MEMBER(sockd_make_tunnel_options, listen_group, "listen-group", TEXT),
 };
 static const struct shape make_shape = {sizeof(make_preset), make_fields, N(make_fields),
                                         &make_preset};

@@ -78,6 +78,14 @@ wrong '4: listen.local-port is set twice' "${tunnel[@]}" 'listen.local-port = 15
 wrong '4: connect.remote-host is set twice' "${tunnel[@]}" 'connect.remote-host = localhost'
 wrong '1: the section \[tunnel a\] has no connect' '[tunnel a]' 'listen = 127.0.0.1:15110'
 wrong '4: no option is called "idle"' "${tunnel[@]}" 'idle = 1'
+tunnel=('[tunnel a]' "listen = $directory/file" 'connect = 127.0.0.1:1')
+check "${tunnel[@]}" 'listen-mode = 0660' "listen-owner = $(id -u)" "listen-group = $(id -g)"
+gives 0
+wrong '4: parameter listen-mode: wanted is an octal number' "${tunnel[@]}" 'listen-mode = 0668' 'idle-timeout = 1'
+wrong '4: parameter listen-owner' "${tunnel[@]}" 'listen-owner = no-such-user' 'idle-timeout = 1'
+wrong '4: parameter listen-group' "${tunnel[@]}" 'listen-group = no-such-group' 'idle-timeout = 1'
+wrong '4: parameter listen-mode: wanted is nothing without a socket file' '[tunnel a]' 'listen = 127.0.0.1:15110' \
+    'connect = 127.0.0.1:1' 'listen-mode = 0660'
 wrong '2: no option is called "idle"' '[context front]' 'idle = 1'
 wrong '2: there is no section "tunnels a"' '[sockd]' '[tunnels a]'
 wrong '2: parameter certificate' '[sockd]' '[context b]'

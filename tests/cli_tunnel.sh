@@ -56,6 +56,12 @@ listen = 127.0.0.1:$proxied
 connect = $directory/headers
 send-proxy = v1
 connect.connect-timeout = 5
+
+[tunnel file]
+listen = $directory/file
+listen-mode = 0620
+listen-group = $(id -gn)
+connect = $web/socket
 END
 start_daemon --config "$directory/sockd.conf"
 
@@ -119,13 +125,30 @@ for where in "$port" "$configured"; do
     rm -f "$web/files/put"
 done
 
+# ---- Socket files, and who may connect to them
+run curl -sS -o "$directory/got" --unix-socket "$directory/file" http://localhost/40
+gives 0
+cmp "$directory/got" "$web/files/40" || failed "file 40 came otherwise through a socket file"
+same "$(stat -c '%a %g' "$directory/file")" "620 $(id -g)" "the rights of a configured socket file"
+"$sockctl" tunnel "$directory/mine" "$web/socket" --listen-mode 604 <"$directory/hold" 2>"$directory/mine.err" &
+mine=$!
+later $mine
+await "the tunnel of a file" has "$directory/mine.err" 'listening at'
+same "$(stat -c %a "$directory/mine")" 604 "the mode of a socket file"
+kill $mine
+wait $mine
+await "the end of the file" eval '[ ! -e "$directory/mine" ]'
+ctl tunnel "$directory/mine" "$web/socket" --listen-mode rw
+gives 1
+warns 'listen-mode'
+
 # ---- What is told of them
 ctl list-tunnels --json
 gives 0
 python3 - "$directory/out" <<'END' || failed "list-tunnels does not tell what it should"
 import json, sys
 tunnels = {t["name"]: t for t in json.load(open(sys.argv[1]))["tunnels"]}
-assert sorted(tunnels) == ["people", "proxied", "web"], tunnels
+assert sorted(tunnels) == ["file", "people", "proxied", "web"], tunnels
 assert tunnels["web"]["accepted"] >= 6 and tunnels["web"]["failed"] == 0
 assert tunnels["web"]["owner"]["client"] is None
 assert tunnels["people"]["owner"]["client"] is not None

@@ -43,6 +43,9 @@ static int run_make(struct fake_call *call)
     options.half_closed_timeout = 4.5;
     options.accept_proxy = SOCKD_PROXY_ANY;
     options.send_proxy = SOCKD_PROXY_V2;
+    options.listen_mode = "0660";
+    options.listen_owner = "alice";
+    options.listen_group = "0";
     status = sockd_make_tunnel(call->connection, &options, 1, &made, &call->error);
     out.result = made;
     return status;
@@ -109,6 +112,9 @@ void test_tunnels(void)
     CU_ASSERT_EQUAL(sent_int("max-connections"), 5);
     CU_ASSERT_STRING_EQUAL(sent_text("accept-proxy"), "any");
     CU_ASSERT_STRING_EQUAL(sent_text("send-proxy"), "v2");
+    CU_ASSERT_STRING_EQUAL(sent_text("listen-mode"), "0660");
+    CU_ASSERT_STRING_EQUAL(sent_text("listen-owner"), "alice");
+    CU_ASSERT_STRING_EQUAL(sent_text("listen-group"), "0");
     made = out.result;
     CU_ASSERT_EQUAL(made->tunnel, 7);
     CU_ASSERT_EQUAL(made->listener->local_port, 1024);

@@ -3,13 +3,14 @@
  * cmd_tunnels.c - make-tunnel, list-tunnels, close-tunnel.
  *
  * Called by dispatch.c; calls net/tunnel.c. Thread: the worker where the tunnel lives;
- * list-tunnels asks all of them.
+ * list-tunnels asks all of them, and names of users are looked up in a job thread.
  */
 #include <config.h>
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/base/check.h"
 #include "daemon/base/handle.h"
+#include "daemon/base/jobs.h"
 #include "daemon/base/loop.h"
 #include "daemon/base/placement.h"
 #include "daemon/control/description.h"
@@ -24,10 +25,20 @@
 
 /* ---- make-tunnel ---- */
 
+/* Looks up the names in a plan. Owner: the job threads and the mailbox, as a job. */
+struct name_search {
+    struct job job; /* first: it comes back as this */
+    struct tunnel_plan plan;
+    bool is_good;
+    struct error error;
+    struct making *making; /* NULL: nobody wants it any more */
+};
+
 /* Owner: itself, until the tunnel is open. */
 struct making {
-    struct request *request; /* NULL: nobody wants it any more */
-    int64_t listener;        /* while its name is looked up */
+    struct request *request;    /* NULL: nobody wants it any more */
+    struct name_search *search; /* NULL: it is over */
+    int64_t listener;           /* while its name is looked up */
     struct timer timer;
 };
 
@@ -39,7 +50,10 @@ static void making_cancel(struct request *request, const struct error *why)
     timer_stop(&making->timer);
     making->request = NULL;
     request_fail(request, why);
-    if (listener != NULL) {
+    if (making->search != NULL) {
+        making->search->making = NULL;
+        free(making);
+    } else if (listener != NULL) {
         sock_close(listener, true); /* and `making` ends with it */
     }
 }
@@ -79,6 +93,51 @@ static void opened(void *arg, struct tunnel *tunnel, const struct error *error)
     request_finish(request);
 }
 
+static void search_free(struct job *job)
+{
+    struct name_search *search = (struct name_search *)job;
+
+    tunnel_plan_fini(&search->plan);
+    free(search);
+}
+
+static void search_work(struct job *job)
+{
+    struct name_search *search = (struct name_search *)job;
+
+    search->is_good = tunnel_plan_find_names(&search->plan, &search->error);
+}
+
+static void search_done(struct job *job)
+{
+    struct name_search *search = (struct name_search *)job;
+    struct making *making = search->making;
+
+    if (making != NULL) {
+        making->search = NULL;
+        if (search->is_good) {
+            tunnel_open(&search->plan, &making->listener, opened, making);
+        } else {
+            opened(making, NULL, &search->error);
+        }
+    }
+    search_free(job);
+}
+
+static void search_start(struct making *making, const struct tunnel_plan *plan)
+{
+    struct name_search *search = MEM_NEW(struct name_search);
+
+    search->job.may_hang = true; /* the system may ask other machines */
+    search->job.work = search_work;
+    search->job.done = search_done;
+    search->job.drop = search_free;
+    search->plan = *plan;
+    search->making = making;
+    making->search = search;
+    jobs_submit(&search->job, loop_self());
+}
+
 static void make(struct request *request)
 {
     double timeout = params_seconds(request_params(request), PARAM_MAKE_TUNNEL_TIMEOUT);
@@ -98,7 +157,11 @@ static void make(struct request *request)
         timer_start(&making->timer, request_loop(request), timeout, making_ran_out,
                     making);
     }
-    tunnel_open(&plan, &making->listener, opened, making);
+    if (tunnel_plan_has_names(&plan)) {
+        search_start(making, &plan);
+    } else {
+        tunnel_open(&plan, &making->listener, opened, making);
+    }
 }
 
 void handle_make_tunnel(struct request *request)

@@ -168,6 +168,10 @@ static bool make_plan(struct tunnel_plan *plan, const struct draft *draft,
                    tunnel_plan_read(plan, &params, &daemon, error);
 
     arena_fini(&arena);
+    if (is_good && !tunnel_plan_find_names(plan, error)) {
+        tunnel_plan_fini(plan);
+        is_good = false;
+    }
     return is_good;
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/base/check.h"
+#include "daemon/base/users.h"
 #include "daemon/control/contexts.h"
 #include "daemon/control/make_plan.h"
 #include "daemon/control/request.h"
@@ -115,6 +116,86 @@ static bool read_ends(struct tunnel_plan *plan, const struct params *params,
     return true;
 }
 
+/* ---- The socket file ---- */
+
+/* The mode that it has when only its owner or its group is said. */
+enum { SOCKET_MODE = 0660 };
+
+static bool read_mode(mode_t *mode, const char *text, struct error *error)
+{
+    size_t size = strlen(text);
+
+    if (size > 4 || strspn(text, "01234567") != size || strtoul(text, NULL, 8) > 0777) {
+        return error_set_parameter(error, "listen-mode", "an octal number from 0 to 777");
+    }
+    *mode = (mode_t)strtoul(text, NULL, 8);
+    return true;
+}
+
+/* The daemon has rights that its callers have not: where it isn't root it even changes
+ * files with its own. */
+static bool may_give(const struct caller *caller, const char *parameter,
+                     struct error *error)
+{
+    if (caller->is_admin) {
+        return true;
+    }
+    (void)error_set(error, ERROR_PERMISSION_DENIED, "%s is for administrators",
+                    parameter);
+    memcpy(error->subject, "admin", sizeof "admin");
+    return error_set_blame(error, parameter);
+}
+
+static bool read_rights(struct tunnel_plan *plan, const struct params *params,
+                        const struct caller *caller, struct error *error)
+{
+    static const enum param_id ids[] = {PARAM_MAKE_TUNNEL_LISTEN_MODE,
+                                        PARAM_MAKE_TUNNEL_LISTEN_OWNER,
+                                        PARAM_MAKE_TUNNEL_LISTEN_GROUP};
+    struct tunnel_listen *listen = &plan->listen;
+    const char *texts[3] = {NULL};
+
+    listen->rights = (struct filename_rights){SOCKET_MODE, (uid_t)-1, (gid_t)-1};
+    for (unsigned i = 0; i < 3; i++) {
+        const char *name = table_param(ids[i])->name;
+        if (!params_has(params, ids[i])) {
+            continue;
+        }
+        if (listen->path == NULL) {
+            return error_set_parameter(error, name, "nothing without a socket file");
+        }
+        if (i > 0 && !may_give(caller, name, error)) {
+            return false;
+        }
+        texts[i] = params_text(params, ids[i]).text;
+        listen->has_rights = true;
+    }
+    listen->owner = keep(plan, texts[1]);
+    listen->group = keep(plan, texts[2]);
+    return texts[0] == NULL || read_mode(&listen->rights.mode, texts[0], error);
+}
+
+bool tunnel_plan_has_names(const struct tunnel_plan *plan)
+{
+    return plan->listen.owner != NULL || plan->listen.group != NULL;
+}
+
+bool tunnel_plan_find_names(struct tunnel_plan *plan, struct error *error)
+{
+    struct tunnel_listen *listen = &plan->listen;
+
+    if (listen->owner != NULL && !users_find(listen->owner, &listen->rights.owner)) {
+        return error_set_parameter(error, "listen-owner", "a user of this system");
+    }
+    if (listen->group != NULL &&
+        !users_find_group(listen->group, &listen->rights.group)) {
+        return error_set_parameter(error, "listen-group", "a group of this system");
+    }
+    return true;
+}
+
+/* ---- TLS ---- */
+
 /* The contexts, and what is asked of the certificates of those who come. */
 static bool read_tls(struct tunnel_plan *plan, const struct params *params,
                      const struct caller *caller, struct error *error)
@@ -194,6 +275,7 @@ bool tunnel_plan_read(struct tunnel_plan *plan, const struct params *params,
         .send_proxy = versions[params_word(params, PARAM_MAKE_TUNNEL_SEND_PROXY)],
     };
     if (!read_ends(plan, params, caller, error) ||
+        !read_rights(plan, params, caller, error) ||
         !read_tls(plan, params, caller, error) || !read_names(plan, params, error)) {
         tunnel_plan_fini(plan);
         return false;

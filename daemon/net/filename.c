@@ -8,7 +8,9 @@
 #include <config.h>
 #include "daemon/net/filename.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -17,7 +19,12 @@
 #include "daemon/base/check.h"
 #include "daemon/net/endpoint.h"
 
-enum { NO_BACKLOG = -1 };
+enum {
+    NO_BACKLOG = -1,
+    /* Of a file whose rights are still to be set. No other has it, which is how the file
+     * is known to be the one that was bound. Its owner can find out that it is stale. */
+    UNFINISHED_MODE = S_IWUSR,
+};
 
 /* One at a time looks for a stale file, replaces it and listens: what another worker has
  * bound and does not listen yet looks stale. */
@@ -91,16 +98,63 @@ static int bind_here(int fd, const struct sockaddr_storage *address, const char 
     return bind(fd, name, size) == 0 ? 0 : -errno;
 }
 
-/* `backlog`: NO_BACKLOG when it is no listener. */
+/* 0, negative errno. `fd`: of the file, not of the socket. */
+static int change_file(int fd, const struct filename_rights *rights, const char **action)
+{
+    char name[sizeof "/proc/self/fd/" + 3 * sizeof fd]; /* O_PATH has no fchmod() */
+    struct stat info;
+
+    if (fstat(fd, &info) != 0) {
+        return -errno;
+    }
+    if (!S_ISSOCK(info.st_mode) || (info.st_mode & 07777 & ~UNFINISHED_MODE) != 0) {
+        return -EADDRINUSE; /* somebody has put another one there */
+    }
+    *action = "set-owner";
+    if (fchownat(fd, "", rights->owner, (gid_t)-1, AT_EMPTY_PATH) != 0) {
+        return -errno;
+    }
+    *action = "set-group";
+    if (fchownat(fd, "", (uid_t)-1, rights->group, AT_EMPTY_PATH) != 0) {
+        return -errno;
+    }
+    *action = "set-mode";
+    (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    return chmod(name, rights->mode) == 0 ? 0 : -errno;
+}
+
+/* Nobody can connect yet. The path may lead through directories of others, who could give
+ * it another meaning at any moment: it is followed once. */
+static int set_rights(const char *path, const struct filename_rights *rights,
+                      const char **action)
+{
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    int status = change_file(fd, rights, action);
+
+    (void)close(fd); /* was never written to */
+    return status;
+}
+
+/* `rights` NULL: as they come. `backlog`: NO_BACKLOG when it is no listener. */
 static int bind_file(struct filename *file, int fd, const char *path,
-                     const struct identity *who, int backlog)
+                     const struct identity *who, const struct filename_rights *rights,
+                     int backlog, const char **action)
 {
     struct sockaddr_storage address;
     struct stat info;
     int status;
 
+    *action = "bind";
     if (!endpoint_from_path(&address, path)) {
         return -ENAMETOOLONG;
+    }
+    /* Linux makes the file with the mode of the socket, as far as the umask lets it. */
+    if (rights != NULL && fchmod(fd, UNFINISHED_MODE) != 0) {
+        return -errno;
     }
     bool is_assumed = assume(who, &status);
 
@@ -116,9 +170,11 @@ static int bind_file(struct filename *file, int fd, const char *path,
         file->device = info.st_dev;
         file->inode = info.st_ino;
         file->who = *who;
-        if (backlog != NO_BACKLOG && listen(fd, backlog) != 0) {
-            status = -errno;
-        }
+        status = rights != NULL ? set_rights(path, rights, action) : 0;
+    }
+    if (status == 0 && backlog != NO_BACKLOG) {
+        *action = "listen";
+        status = listen(fd, backlog) == 0 ? 0 : -errno;
     }
     pthread_mutex_unlock(&binding);
     restore(is_assumed);
@@ -128,13 +184,16 @@ static int bind_file(struct filename *file, int fd, const char *path,
 int filename_bind(struct filename *file, int fd, const char *path,
                   const struct identity *who)
 {
-    return bind_file(file, fd, path, who, NO_BACKLOG);
+    const char *action;
+
+    return bind_file(file, fd, path, who, NULL, NO_BACKLOG, &action);
 }
 
 int filename_listen(struct filename *file, int fd, const char *path,
-                    const struct identity *who, int backlog)
+                    const struct identity *who, const struct filename_rights *rights,
+                    int backlog, const char **action)
 {
-    return bind_file(file, fd, path, who, backlog);
+    return bind_file(file, fd, path, who, rights, backlog, action);
 }
 
 void filename_remove(struct filename *file)

@@ -24,6 +24,13 @@ struct identity {
     gid_t gid;
 };
 
+/* Whose a new socket file is, and who may connect. (uid_t)-1, (gid_t)-1: as it is. */
+struct filename_rights {
+    mode_t mode;
+    uid_t owner;
+    gid_t group;
+};
+
 /* A file that filename_bind() made; all zero: none. Owner: whoever embeds it. */
 struct filename {
     char *path;
@@ -37,10 +44,12 @@ struct filename {
 int filename_bind(struct filename *file, int fd, const char *path,
                   const struct identity *who);
 /* The same for a listener, which listens when this returns: until then others could take
- * its file for that of one that is gone. After a failure filename_remove() is due, too.
- */
+ * its file for that of one that is gone. `rights` NULL: as the umask of the daemon has
+ * it; else they are the file's before anybody can connect. After a failure *action tells
+ * what was attempted, and filename_remove() is due, too. */
 int filename_listen(struct filename *file, int fd, const char *path,
-                    const struct identity *who, int backlog);
+                    const struct identity *who, const struct filename_rights *rights,
+                    int backlog, const char **action);
 /* Removes the file, if it is still the one that was bound. No-op when there is none. */
 void filename_remove(struct filename *file);
 

@@ -72,7 +72,8 @@ static int bind_and_listen(int fd, const struct listener_plan *plan,
     }
     *action = "bind";
     if (plan->path != NULL) {
-        return filename_listen(file, fd, plan->path, &plan->who, plan->backlog);
+        return filename_listen(file, fd, plan->path, &plan->who, plan->rights,
+                               plan->backlog, action);
     }
     if (bind(fd, (const struct sockaddr *)&plan->address,
              endpoint_size(&plan->address)) != 0) {

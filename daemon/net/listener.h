@@ -21,8 +21,9 @@
 #include "daemon/net/sock.h"
 
 struct listener_plan {
-    struct sockaddr_storage address; /* Internet family */
-    const char *path;                /* file family */
+    struct sockaddr_storage address;      /* Internet family */
+    const char *path;                     /* file family */
+    const struct filename_rights *rights; /* of its file; NULL: those of the umask */
     bool is_v6_only;
     int backlog;
     struct option_setting settings[OPTION_COUNT];
@@ -32,7 +33,9 @@ struct listener_plan {
 
 extern const struct sock_kind listener_kind;
 
-/* Makes a sock in state CONNECTING a listener. False: *error, the sock is as before. */
+/* Makes a sock in state CONNECTING a listener. False: *error, the sock is as before; the
+ * action is "set-owner", "set-group" or "set-mode" when the file may not have these
+ * rights. */
 bool listener_open(struct sock *sock, const struct listener_plan *plan,
                    struct error *error);
 

@@ -10,6 +10,7 @@
 #include "daemon/net/tunnel.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -292,11 +293,32 @@ static void finish(struct opening *opening, const struct error *error)
     sock_start(sock, &tunnel->accepting, OP_INPUT, -1);
 }
 
+/* Names the parameter that brought the failure, where it is one of the tunnel's own. */
+static void blame(struct error *error, const char *path)
+{
+    char message[sizeof error->message];
+    static const char *const parameters[][2] = {
+        {"set-owner", "listen-owner"},
+        {"set-group", "listen-group"},
+        {"set-mode", "listen-mode"},
+    };
+
+    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
+        if (strcmp(error->action, parameters[i][0]) == 0) {
+            (void)snprintf(message, sizeof message, "%s of %s: %s", parameters[i][1],
+                           path, strerror(error->errnum));
+            (void)error_set_message(error, message);
+            (void)error_set_blame(error, parameters[i][1]);
+        }
+    }
+}
+
 static void listen_at(struct opening *opening, const struct sockaddr_storage *address)
 {
     const struct tunnel_plan *plan = &opening->tunnel->plan;
     struct listener_plan listener = {
         .path = plan->listen.path,
+        .rights = plan->listen.has_rights ? &plan->listen.rights : NULL,
         .is_v6_only = plan->listen.is_v6_only,
         .backlog = plan->listen.backlog,
         .n_settings = plan->listen.n_settings,
@@ -312,8 +334,12 @@ static void listen_at(struct opening *opening, const struct sockaddr_storage *ad
                            plan->listen.local.port);
     }
     memcpy(listener.settings, plan->listen.settings, sizeof listener.settings);
-    finish(opening,
-           listener_open(opening->tunnel->listener, &listener, &error) ? NULL : &error);
+    if (!listener_open(opening->tunnel->listener, &listener, &error)) {
+        blame(&error, plan->listen.path);
+        finish(opening, &error);
+        return;
+    }
+    finish(opening, NULL);
 }
 
 static void looked_up(struct resolve *resolve, const struct resolve_answer *answer,

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include "daemon/net/bridge.h"
 #include "daemon/net/dial.h"
+#include "daemon/net/filename.h"
 #include "daemon/net/listener.h"
 #include "daemon/net/proxy_header.h"
 #include "daemon/net/sock.h"
@@ -31,6 +32,9 @@ struct tls_published;
 /* Where it listens. */
 struct tunnel_listen {
     const char *path; /* file family; NULL: internet */
+    bool has_rights;  /* its file; else it has those of the umask */
+    struct filename_rights rights;
+    const char *owner, *group; /* names for `rights`, before they were looked up */
     struct end local;
     bool is_ipv6, is_v6_only; /* without a host: of the wildcard address */
     int backlog;
