@@ -1091,6 +1091,8 @@ enum sockd_proxy {
     SOCKD_PROXY_ANY
 };
 
+enum sockd_connect_order { SOCKD_CONNECT_LISTED = 1, SOCKD_CONNECT_ROUND_ROBIN };
+
 struct sockd_make_tunnel_options {
     size_t struct_size;
     /* Places: "host:port", "[ipv6]:port", "port", "/path". */
@@ -1117,6 +1119,7 @@ struct sockd_make_tunnel_options {
     const char *const *client_names; /* of their certificates; ended by NULL */
     /* Of the socket file: an octal number, and names or numbers of a user and a group. */
     const char *listen_mode, *listen_owner, *listen_group;
+    enum sockd_connect_order connect_order; /* where trying begins; listed */
 };
 #define SOCKD_MAKE_TUNNEL_OPTIONS_INIT                                                   \
     {                                                                                    \

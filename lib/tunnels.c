@@ -17,6 +17,7 @@
 #define N(FIELDS) (sizeof(FIELDS) / sizeof((FIELDS)[0]))
 #define RELAY_END_WORDS "clean|cut|interrupted|closed"
 #define PROXY_WORDS "none|v1|v2|any"
+#define CONNECT_ORDER_WORDS "listed|round-robin"
 
 static const struct sockd_relay_report relay_preset = SOCKD_RELAY_REPORT_INIT;
 static const struct field relay_fields[] = {
@@ -61,6 +62,8 @@ static const struct field make_fields[] = {
     MEMBER(sockd_make_tunnel_options, listen_mode, "listen-mode", TEXT),
     MEMBER(sockd_make_tunnel_options, listen_owner, "listen-owner", TEXT),
     MEMBER(sockd_make_tunnel_options, listen_group, "listen-group", TEXT),
+    MEMBER(sockd_make_tunnel_options, connect_order, "connect-order", WORD,
+           CONNECT_ORDER_WORDS),
 };
 static const struct shape make_shape = {sizeof(make_preset), make_fields, N(make_fields),
                                         &make_preset};

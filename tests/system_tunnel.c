@@ -138,6 +138,48 @@ static void test_fail_over(void)
 }
 
 /* The near end of the connection to the target. */
+/* Each connection begins with the next target, and goes on to those behind it. */
+static void test_round_robin(void)
+{
+    static const unsigned expected[] = {0, 2, 2, 0, 2, 2};
+    int targets[3], ports[3];
+
+    tunnel_rig_start(3);
+    for (unsigned i = 0; i < 3; i++) {
+        targets[i] = i == 1 ? -1 : peer_listen("127.0.0.1", &ports[i]);
+    }
+    ports[1] = peer_refusing_port("127.0.0.1");
+    json_t *made = wire_call(
+        tunnel_rig.wire, "make-tunnel",
+        "{s:{s:s}, s:[{s:s, s:i}, {s:s, s:i}, {s:s, s:i}], s:s}", "listen", "local-host",
+        "127.0.0.1", "connect", "remote-host", "127.0.0.1", "remote-port", ports[0],
+        "remote-host", "127.0.0.1", "remote-port", ports[1], "remote-host", "127.0.0.1",
+        "remote-port", ports[2], "connect-order", "round-robin");
+    int port = (int)wire_int(json_object_get(made, "listener"), "local-port");
+
+    for (unsigned i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        int front = peer_connect("127.0.0.1", port);
+        int back = peer_accept(targets[expected[i]]);
+        peer_print(front, "found");
+        peer_expect_text(back, "found");
+        peer_close(front);
+        peer_expect_end(back);
+    }
+    CU_ASSERT_EQUAL(wire_int(rig_listed(wire_int(made, "tunnel")), "failed"), 0);
+
+    /* Where nobody takes it, each is tried once. */
+    made = wire_call(tunnel_rig.wire, "make-tunnel",
+                     "{s:{s:s}, s:[{s:s, s:i}, {s:s, s:i}], s:s}", "listen", "local-host",
+                     "127.0.0.1", "connect", "remote-host", "127.0.0.1", "remote-port",
+                     ports[1], "remote-host", "127.0.0.1", "remote-port", ports[1],
+                     "connect-order", "round-robin");
+    port = (int)wire_int(json_object_get(made, "listener"), "local-port");
+    for (int64_t i = 1; i <= 3; i++) {
+        peer_expect_reset(peer_connect("127.0.0.1", port));
+        rig_await_value(wire_int(made, "tunnel"), "failed", i);
+    }
+}
+
 static void test_source(void)
 {
     int front, back;
@@ -410,6 +452,7 @@ static const struct unit_test tests[] = {
     {"random traffic, some of it cut", test_traffic},
     {"socket files", test_files},
     {"targets are tried in order", test_fail_over},
+    {"targets take turns", test_round_robin},
     {"the near end of the connection to the target", test_source},
     {"a client leaves before there is a target", test_client_leaves_early},
     {"a tunnel is closed", test_close},

@@ -52,6 +52,7 @@ struct tunnel_plan {
     struct tunnel_listen listen;
     struct dial_plan *targets; /* in the order of trying */
     unsigned n_targets;
+    bool takes_turns; /* each connection begins with the next target */
     unsigned max_connections; /* 0: no limit */
     struct bridge_rules rules;
     double handshake; /* seconds until a connection has said who it is, and a target */
@@ -90,6 +91,7 @@ struct tunnel {
     struct tunnel_counts counts; /* any thread */
     _Atomic unsigned n_short;    /* connections that wait for a descriptor */
     _Atomic bool is_full;        /* the listener waits for a connection to end */
+    _Atomic unsigned n_turns;    /* connections that looked for a target */
 
     /* Of use at home only. */
     struct sock *listener; /* NULL: it has gone */

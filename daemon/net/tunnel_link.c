@@ -49,6 +49,7 @@ struct opening {
     struct error back_error; /* why the handshake with the target failed; id NONE: it is
                                 not */
     unsigned target;         /* that is being tried */
+    unsigned n_tried;        /* before it */
     bool is_short;           /* for want of a descriptor it waits */
     uint64_t short_since;    /* milliseconds; 0: it never was */
 };
@@ -251,7 +252,8 @@ static void next_target(struct link *link, const struct error *error)
         return;
     }
     counters_add(loop_counters(loop_self()), COUNTER_CONNECT_FAILURES, 1);
-    if (++opening->target < tunnel->plan.n_targets) {
+    if (++opening->n_tried < tunnel->plan.n_targets) {
+        opening->target = (opening->target + 1) % tunnel->plan.n_targets;
         try_target(link);
         return;
     }
@@ -417,8 +419,13 @@ static void note_refused(struct link *link, const struct error *error)
 static void go_on(void *arg)
 {
     struct link *link = arg;
+    struct tunnel *tunnel = link->tunnel;
 
     timer_stop(&link->opening->limit);
+    if (tunnel->plan.takes_turns) {
+        link->opening->target =
+            atomic_fetch_add(&tunnel->n_turns, 1) % tunnel->plan.n_targets;
+    }
     try_target(link);
 }
 
