@@ -54,6 +54,25 @@ check "${context[@]}" 'verify = required' "ca-file = $directory/cert.pem" \
     "${tunnel[@]}" 'server-context = front' 'client-names = a'
 gives 0
 
+# ---- What sockd.conf(5) names for the settings of other programs
+check "${context[@]}" 'verify = optional' "ca-file = $directory/cert.pem" 'method = tlsv1.3' \
+    'ciphers = DEFAULT:@SECLEVEL=3' 'ciphersuites = TLS_AES_256_GCM_SHA384' 'groups = X25519' \
+    'alpn = h2' 'sessions = false' 'tickets = 0' 'prefer-server-cipher-order = false' \
+    'server-name = *.example.org' \
+    '[context back]' 'role = client' \
+    "ca-file = $directory/cert.pem" 'server-name = 192.0.2.1' 'verify = required' \
+    '[tunnel a]' 'listen = 15110' 'listen.ipv6 = ipv6' 'listen.backlog = 9' 'listen.reuse-port = true' \
+    'listen.keepalive = true' 'listen.tcp-keepalive-idle-time = 9' 'listen.tcp-keepalive-probe-interval = 9' \
+    'listen.tcp-keepalive-max-probes = 9' 'listen.nodelay = true' 'listen.receive-buffer-size = 9999' \
+    'listen.send-buffer-size = 9999' 'listen.oob-inline = true' 'connect = 192.0.2.1:1, /run/a' \
+    'connect-order = round-robin' \
+    'server-context = front' 'client-context = back' 'max-connections = 9' 'connect-timeout = 9' \
+    'handshake-timeout = 9' 'idle-timeout = 9' 'half-closed-timeout = 9' 'accept-proxy = any' \
+    'send-proxy = v2' \
+    '[tunnel b]' "listen = $directory/b" 'listen-mode = 0660' 'connect = 192.0.2.1:1' \
+    'connect.local-host = 127.0.0.1' 'connect.local-port = 15111' 'connect.keepalive = true'
+gives 0
+
 # ---- The line and the sentence of what is wrong
 context=('[context front]' "certificate = $directory/cert.pem" "key = $directory/key.pem")
 tunnel=('[tunnel a]' 'listen = 127.0.0.1:15110' 'connect = 127.0.0.1:1')
