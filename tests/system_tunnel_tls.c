@@ -12,6 +12,7 @@
 #include "tests/certs.h"
 #include "tests/harness.h"
 #include "tests/peer.h"
+#include "tests/tls_peer.h"
 #include "tests/traffic.h"
 #include "tests/tunnel_rig.h"
 #include "tests/unit.h"
@@ -319,6 +320,68 @@ static void test_proxy(void)
     end();
 }
 
+/* Adds one TLV; texts may have a NUL in them. */
+static size_t put(uint8_t *at, unsigned type, const void *value, size_t size)
+{
+    at[0] = (uint8_t)type;
+    at[1] = 0;
+    at[2] = (uint8_t)size;
+    memcpy(at + 3, value, size);
+    return 3 + size;
+}
+
+/* Version 2 tells what the TLS of the client is like: with a certificate, and without. */
+static void check_told(int port, int target, const struct cert *own, int version)
+{
+    struct tls_peer_spec spec = {.server_name = "server.test",
+                                 .ca = tree.root->pem,
+                                 .alpn = "x,h2",
+                                 .version = version};
+    uint8_t found[512], expected[512], inner[256] = {1, 0, 0, 0, 1};
+    size_t n = 28, n_inner = 5;
+
+    if (own != NULL) {
+        spec.certificate = own->pem;
+        spec.key = own->key_pem;
+        inner[0] = 7;
+        inner[4] = 0;
+    }
+    SSL *ssl = tls_peer_new(&spec, peer_connect("127.0.0.1", port));
+    tls_peer_handshake(ssl);
+    tls_peer_print(ssl, "x");
+    int back = peer_accept(target);
+    const char *cipher = SSL_get_cipher_name(ssl);
+
+    n_inner += put(inner + n_inner, 0x21, SSL_get_version(ssl), 7);
+    n_inner += put(inner + n_inner, 0x23, cipher, strlen(cipher));
+    n_inner += own != NULL ? put(inner + n_inner, 0x22, "guest", 5) : 0;
+    n += put(expected + n, 1, "h2", 2);
+    n += put(expected + n, 2, "server.test", 11);
+    n += put(expected + n, 0x20, inner, n_inner);
+    expected[n++] = 'x';
+    for (size_t have = 0; have < n;) {
+        have += peer_read(back, found + have, n - have);
+    }
+    CU_ASSERT_EQUAL(memcmp(found + 28, expected + 28, n - 28), 0);
+    CU_ASSERT_EQUAL(found[14] << 8 | found[15], (int)n - 16 - 1);
+}
+
+static void test_proxy_tells_tls(void)
+{
+    begin(2);
+    int64_t context =
+        make_server(json_pack("{s:s, s:s, s:s, s:b}", "verify", "optional", "ca-file",
+                              tree.root->pem, "alpn", "h2", "sessions", 0));
+    struct rig_tunnel opening =
+        rig_tunnel(tunnel_rig.wire, json_pack("{s:I, s:s}", "server-context", context,
+                                              "send-proxy", "v2"));
+
+    check_told(opening.port, opening.target, NULL, TLS1_3_VERSION);
+    check_told(opening.port, opening.target, guest, TLS1_3_VERSION);
+    check_told(opening.port, opening.target, guest, TLS1_2_VERSION);
+    end();
+}
+
 /* ---- Contexts ---- */
 
 static void test_contexts(void)
@@ -358,6 +421,7 @@ static const struct unit_test tests[] = {
     {"a target is one whose handshake is done", test_fail_over},
     {"handshakes that fail", test_bad_handshakes},
     {"PROXY headers before TLS", test_proxy},
+    {"PROXY headers tell of TLS", test_proxy_tells_tls},
     {"contexts", test_contexts},
 };
 

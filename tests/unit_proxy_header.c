@@ -281,6 +281,57 @@ static void test_written(void)
     }
 }
 
+/* Behind the addresses, and nothing of it changes them. */
+static void test_tls_added(void)
+{
+    static const char expected[] = "\x01\0\x02h2"
+                                   "\x02\0\x03"
+                                   "a.b"
+                                   "\x20\0\x1c\x07\0\0\0\0"
+                                   "\x21\0\x07TLSv1.3"
+                                   "\x23\0\x01"
+                                   "C"
+                                   "\x22\0\x06g\0uest";
+    struct proxy_header header = {.version = PROXY_V2};
+    uint8_t bytes[PROXY_HEADER_MAX], plain[PROXY_HEADER_MAX];
+    struct value_ip ip;
+    char long_name[300];
+    struct proxy_tls tls = {
+        .version = "TLSv1.3",
+        .cipher = "C",
+        .server_name = "a.b",
+        .alpn = (const uint8_t *)"h2",
+        .alpn_size = 2,
+        .has_certificate = true,
+        .is_verified = true,
+        .common_name = "g\0uest",
+        .common_name_size = 6,
+    };
+
+    ipaddr_from_integer(&ip, 0x7f000001);
+    (void)endpoint_from_ip(&header.source, &ip, 1);
+    (void)endpoint_from_ip(&header.destination, &ip, 2);
+    size_t n = proxy_header_write(&header, plain);
+    size_t size = proxy_header_add_tls(bytes, proxy_header_write(&header, bytes), &tls);
+    CU_ASSERT_EQUAL_FATAL(size, n + sizeof expected - 1);
+    CU_ASSERT_EQUAL(memcmp(bytes, plain, 14), 0);
+    CU_ASSERT_EQUAL(bytes[14] << 8 | bytes[15], size - PROXY_V2_START);
+    CU_ASSERT_EQUAL(memcmp(bytes + 16, plain + 16, n - 16), 0);
+    CU_ASSERT_EQUAL(memcmp(bytes + n, expected, sizeof expected - 1), 0);
+    CU_ASSERT_FALSE(check_good(bytes, size, PROXY_V2).is_unknown);
+
+    /* What is not there, or too long, is left out; a certificate may be none, or old. */
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    tls = (struct proxy_tls){.server_name = long_name};
+    size = proxy_header_add_tls(bytes, proxy_header_write(&header, bytes), &tls);
+    CU_ASSERT_EQUAL(size, n + 8);
+    CU_ASSERT_EQUAL(memcmp(bytes + n, "\x20\0\5\1\0\0\0\1", 8), 0);
+    tls.has_certificate = tls.is_resumed = true;
+    (void)proxy_header_add_tls(bytes, proxy_header_write(&header, bytes), &tls);
+    CU_ASSERT_EQUAL(memcmp(bytes + n, "\x20\0\5\5\0\0\0\1", 8), 0);
+}
+
 static const struct unit_test tests[] = {
     {"version 1", test_v1},
     {"version 1: what is none", test_v1_bad},
@@ -289,6 +340,7 @@ static const struct unit_test tests[] = {
     {"version 2: the checksum", test_v2_checksum},
     {"version 2: what is none", test_v2_bad},
     {"what is written can be read", test_written},
+    {"version 2: what is told of TLS", test_tls_added},
 };
 
 UNIT_MAIN(tests)

@@ -27,7 +27,17 @@ enum {
     FAMILY_UNIX = 3,
     UNIX_PATH = 108,
     TLV_START = 3,
+    TLV_ALPN = 0x01,
+    TLV_AUTHORITY = 0x02,
     TLV_CRC32C = 0x03,
+    TLV_SSL = 0x20,
+    TLV_SSL_VERSION = 0x21,
+    TLV_SSL_CN = 0x22,
+    TLV_SSL_CIPHER = 0x23,
+    TLV_VALUE_MAX = 255,
+    CLIENT_SSL = 1,
+    CLIENT_CERT_CONN = 2,
+    CLIENT_CERT_SESS = 4,
 };
 
 static enum proxy_result bad(const char **why, const char *sentence)
@@ -373,4 +383,61 @@ size_t proxy_header_write(const struct proxy_header *header,
 {
     return header->version == PROXY_V1 ? write_v1(header, bytes)
                                        : write_v2(header, bytes);
+}
+
+/* ---- What is added to version 2 ---- */
+
+static void write_size(uint8_t *at, size_t size)
+{
+    at[0] = (uint8_t)(size >> 8);
+    at[1] = (uint8_t)size;
+}
+
+/* Behind the `size` bytes that are there; how many they are then. */
+static size_t add_tlv(uint8_t *bytes, size_t size, uint8_t type, const void *value,
+                      size_t value_size)
+{
+    if (value == NULL || value_size > TLV_VALUE_MAX) {
+        return size;
+    }
+    bytes[size] = type;
+    write_size(bytes + size + 1, value_size);
+    memcpy(bytes + size + TLV_START, value, value_size);
+    return size + TLV_START + value_size;
+}
+
+static size_t add_text(uint8_t *bytes, size_t size, uint8_t type, const char *text)
+{
+    return add_tlv(bytes, size, type, text, text != NULL ? strlen(text) : 0);
+}
+
+/* One TLV around others, with two members of its own. */
+static size_t add_ssl(uint8_t *bytes, size_t size, const struct proxy_tls *tls)
+{
+    size_t begin = size;
+    uint8_t *own = bytes + begin + TLV_START;
+
+    own[0] = CLIENT_SSL;
+    if (tls->has_certificate) {
+        own[0] |= CLIENT_CERT_SESS | (tls->is_resumed ? 0 : CLIENT_CERT_CONN);
+    }
+    memset(own + 1, 0, 4); /* 0: a certificate was shown, and it is good */
+    own[4] = !(tls->has_certificate && tls->is_verified);
+    size += TLV_START + 5;
+    size = add_text(bytes, size, TLV_SSL_VERSION, tls->version);
+    size = add_text(bytes, size, TLV_SSL_CIPHER, tls->cipher);
+    size = add_tlv(bytes, size, TLV_SSL_CN, tls->common_name, tls->common_name_size);
+    bytes[begin] = TLV_SSL;
+    write_size(bytes + begin + 1, size - begin - TLV_START);
+    return size;
+}
+
+size_t proxy_header_add_tls(uint8_t bytes[PROXY_HEADER_MAX], size_t size,
+                            const struct proxy_tls *tls)
+{
+    size = add_tlv(bytes, size, TLV_ALPN, tls->alpn, tls->alpn_size);
+    size = add_text(bytes, size, TLV_AUTHORITY, tls->server_name);
+    size = add_ssl(bytes, size, tls);
+    write_size(bytes + 14, size - PROXY_V2_START);
+    return size;
 }

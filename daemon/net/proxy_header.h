@@ -49,4 +49,22 @@ enum proxy_result proxy_header_read(struct proxy_header *header, const void *byt
 size_t proxy_header_write(const struct proxy_header *header,
                           uint8_t bytes[PROXY_HEADER_MAX]);
 
+/* What version 2 tells of the TLS of a connection. Texts that are NULL are not told, nor
+ * those of more than 255 bytes. */
+struct proxy_tls {
+    const char *version;     /* "TLSv1.3" */
+    const char *cipher;      /* the name that OpenSSL gives it */
+    const char *server_name; /* that was asked for */
+    const uint8_t *alpn;     /* NULL: none was agreed on */
+    size_t alpn_size;
+    bool has_certificate; /* the client of the session */
+    bool is_resumed;      /* it was shown in a connection before this one */
+    bool is_verified;     /* and it is good */
+    const char *common_name;
+    size_t common_name_size;
+};
+/* Adds that to a header of version 2 and `size` bytes; the new size. */
+size_t proxy_header_add_tls(uint8_t bytes[PROXY_HEADER_MAX], size_t size,
+                            const struct proxy_tls *tls);
+
 #endif

@@ -82,13 +82,14 @@ void tls_session_describe(const struct sock *sock, struct tls_facts *facts)
 
     facts->version = version_of(ssl);
     facts->cipher = cipher != NULL ? SSL_CIPHER_standard_name(cipher) : NULL;
+    facts->own_cipher = cipher != NULL ? SSL_CIPHER_get_name(cipher) : NULL;
     facts->group = group_of(ssl);
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_size);
     facts->alpn = alpn_size > 0 ? alpn : NULL;
     facts->alpn_size = alpn_size;
     facts->is_resumed = SSL_session_reused(ssl) == 1;
-    facts->is_verified = session->verify != TLS_VERIFY_NONE &&
-                         SSL_get0_peer_certificate(ssl) != NULL &&
+    facts->has_certificate = SSL_get0_peer_certificate(ssl) != NULL;
+    facts->is_verified = session->verify != TLS_VERIFY_NONE && facts->has_certificate &&
                          SSL_get_verify_result(ssl) == X509_V_OK;
     ERR_clear_error();
 }

@@ -89,11 +89,13 @@ struct tls_facts {
     enum tls_state state;
     const char *version;     /* "tlsv1.3" */
     const char *cipher;      /* the name IANA gives it */
+    const char *own_cipher;  /* the name OpenSSL gives it */
     const char *group;       /* of the key exchange */
     const char *server_name; /* that the client asked for */
     const uint8_t *alpn;     /* NULL: none was agreed on */
     size_t alpn_size;
-    bool is_verified; /* there is a certificate, it was looked at, and it is good */
+    bool has_certificate; /* the peer has shown one, now or in the session before */
+    bool is_verified;     /* there is a certificate, it was looked at, and it is good */
     bool is_resumed;
     enum tls_verify verify;
 };

@@ -8,6 +8,7 @@
 #include <config.h>
 #include "daemon/net/tunnel_front.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/net/certificate.h"
@@ -179,4 +180,58 @@ enum op_result tunnel_front_advance(struct tunnel_front *front,
     }
     front->is_known = true;
     return OP_DONE;
+}
+
+/* ---- The header that is sent ---- */
+
+static size_t add_tls(const struct sock *sock, uint8_t *bytes, size_t size)
+{
+    struct certificate_list list = {0};
+    struct tls_facts facts;
+    char version[16] = "";
+
+    tls_session_describe(sock, &facts);
+    if (facts.version != NULL) { /* the protocol has it in capitals */
+        (void)snprintf(version, sizeof version, "TLSv%s", facts.version + 4);
+    }
+    struct proxy_tls tls = {
+        .version = version,
+        .cipher = facts.own_cipher,
+        .server_name = facts.server_name,
+        .alpn = facts.alpn,
+        .alpn_size = facts.alpn_size,
+        .has_certificate = facts.has_certificate,
+        .is_resumed = facts.is_resumed,
+        .is_verified = facts.is_verified,
+    };
+
+    if (facts.is_verified) { /* what else it says is a claim */
+        tls_session_peer(sock, false, &list);
+    }
+    for (unsigned i = 0; list.n > 0 && i < list.items[0]->subject.n; i++) {
+        const struct certificate_pair *pair = &list.items[0]->subject.items[i];
+        if (strcmp(pair->name, "CN") == 0) {
+            tls.common_name = pair->value;
+            tls.common_name_size = pair->size;
+        }
+    }
+    size = proxy_header_add_tls(bytes, size, &tls);
+    certificate_list_fini(&list);
+    return size;
+}
+
+size_t tunnel_front_header(const struct tunnel_front *front, const struct sock *sock,
+                           unsigned version, uint8_t bytes[PROXY_HEADER_MAX])
+{
+    struct proxy_header header = front->header;
+
+    /* A front that has said itself who is behind it knows better than we. */
+    if (!front->has_header || header.is_unknown) {
+        header.is_unknown = !sock_remote_address(sock, &header.source) ||
+                            !sock_local_address(sock, &header.destination);
+    }
+    header.version = (enum proxy_version)version;
+    size_t size = proxy_header_write(&header, bytes);
+
+    return version == PROXY_V2 && front->has_session ? add_tls(sock, bytes, size) : size;
 }

@@ -34,5 +34,9 @@ bool tunnel_front_asks(const struct tunnel_plan *plan);
 enum op_result tunnel_front_advance(struct tunnel_front *front,
                                     const struct tunnel_plan *plan, struct sock *sock,
                                     struct error *error);
+/* Writes the PROXY header for the target, of this version; its size. When it is known who
+ * is there. */
+size_t tunnel_front_header(const struct tunnel_front *front, const struct sock *sock,
+                           unsigned version, uint8_t bytes[PROXY_HEADER_MAX]);
 
 #endif

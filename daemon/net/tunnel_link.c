@@ -184,20 +184,14 @@ static const char *name_of(const struct tunnel *tunnel)
 
 static void send_header(struct link *link)
 {
-    struct opening *opening = link->opening;
-    struct proxy_header header = opening->who.header;
+    unsigned version = link->tunnel->plan.send_proxy;
     uint8_t bytes[PROXY_HEADER_MAX];
 
-    if (link->tunnel->plan.send_proxy == 0) {
-        return;
+    if (version != 0) {
+        stream_push(
+            link->back, bytes,
+            tunnel_front_header(&link->opening->who, link->front, version, bytes));
     }
-    /* A front that has said itself who is behind it knows better than we. */
-    if (!opening->who.has_header || header.is_unknown) {
-        header.is_unknown = !sock_remote_address(link->front, &header.source) ||
-                            !sock_local_address(link->front, &header.destination);
-    }
-    header.version = (enum proxy_version)link->tunnel->plan.send_proxy;
-    stream_push(link->back, bytes, proxy_header_write(&header, bytes));
 }
 
 static void join(struct link *link)
