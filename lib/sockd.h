@@ -1120,13 +1120,15 @@ struct sockd_make_tunnel_options {
     /* Of the socket file: an octal number, and names or numbers of a user and a group. */
     const char *listen_mode, *listen_owner, *listen_group;
     enum sockd_connect_order connect_order; /* where trying begins; listed */
+    int log_connections; /* flag: a line of the daemon's log for each */
 };
 #define SOCKD_MAKE_TUNNEL_OPTIONS_INIT                                                   \
     {                                                                                    \
         .struct_size = sizeof(struct sockd_make_tunnel_options),                         \
         .max_connections = SOCKD_UNSET, .connect_timeout = SOCKD_UNSET,                  \
         .handshake_timeout = SOCKD_UNSET, .idle_timeout = SOCKD_UNSET,                   \
-        .half_closed_timeout = SOCKD_UNSET, .allow_truncation = SOCKD_UNSET              \
+        .half_closed_timeout = SOCKD_UNSET, .allow_truncation = SOCKD_UNSET,             \
+        .log_connections = SOCKD_UNSET                                                   \
     }
 
 struct sockd_made_tunnel {

@@ -221,6 +221,8 @@ static void test_other_users(void)
                                             json_pack("{s:s}", parameters[i], "0"));
         CU_ASSERT_STRING_EQUAL(wire_text(data, "rule"), "admin");
     }
+    expect_refused(user, "permission-denied", "log-connections",
+                   json_pack("{s:b}", "log-connections", 1));
     int64_t tunnel = open_tunnel(user, json_pack("{s:s}", "listen-mode", "0646"));
     struct stat info = file_now();
     CU_ASSERT_EQUAL(info.st_mode & 07777, 0646);

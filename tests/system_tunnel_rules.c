@@ -279,6 +279,53 @@ static void test_send_proxy(void)
     CU_ASSERT_EQUAL(memcmp(found, header, sizeof header), 0);
 }
 
+/* ---- The log ---- */
+
+static void test_log(void)
+{
+    char line[256];
+    int front, back;
+
+    tunnel_rig_start(2);
+    struct rig_tunnel quiet =
+        rig_tunnel(tunnel_rig.wire, json_pack("{s:s}", "name", "quiet"));
+    struct rig_tunnel tunnel = rig_tunnel(
+        tunnel_rig.wire, json_pack("{s:s, s:b, s:s}", "name", "tel\"ling",
+                                   "log-connections", 1, "accept-proxy", "v1"));
+    rig_pair(&quiet, &front, &back);
+    peer_close(front);
+    peer_expect_end(back);
+    peer_close(back);
+    rig_await_value(quiet.handle, "connections", 0);
+
+    front = peer_connect("127.0.0.1", tunnel.port);
+    peer_print(front, "PROXY TCP4 192.0.2.1 192.0.2.2 1234 80\r\nhello");
+    back = peer_accept(tunnel.target);
+    peer_expect_text(back, "hello");
+    peer_print(back, "ok");
+    peer_expect_text(front, "ok");
+    CU_ASSERT_FALSE(harness_log_has(tunnel_rig.harness, "is over"));
+    peer_close(front);
+    peer_expect_end(back);
+    peer_close(back);
+    (void)snprintf(line, sizeof line,
+                   "A connection of a tunnel is over. tunnel=%lld name=\"tel\\\"ling\" "
+                   "source=\"192.0.2.1:1234\" target=\"127.0.0.1:%d\" seconds=",
+                   (long long)tunnel.handle, tunnel.target_port);
+    harness_await_log(tunnel_rig.harness, line);
+    CU_ASSERT_TRUE(harness_log_has(tunnel_rig.harness, " in=5 out=2 end=clean"));
+    CU_ASSERT_FALSE(harness_log_has(tunnel_rig.harness, "quiet"));
+
+    front = peer_connect("127.0.0.1", tunnel.port);
+    (void)snprintf(line, sizeof line, "source=\"127.0.0.1:%d\" target=\"\" seconds=",
+                   peer_local_port(front));
+    peer_print(front, "GET / HTTP/1.1\r\n");
+    peer_expect_reset(front);
+    harness_await_log(tunnel_rig.harness, line);
+    CU_ASSERT_TRUE(harness_log_has(tunnel_rig.harness,
+                                   " in=0 out=0 end=failed reason=\"bad PROXY header"));
+}
+
 static const struct unit_test tests[] = {
     {"max-connections", test_max_connections},
     {"everybody gets a turn", test_turns},
@@ -288,6 +335,7 @@ static const struct unit_test tests[] = {
     {"half-closed connections", test_half_closed},
     {"PROXY headers that come", test_accept_proxy},
     {"PROXY headers that are sent", test_send_proxy},
+    {"lines of the log", test_log},
 };
 
 UNIT_MAIN(tests)

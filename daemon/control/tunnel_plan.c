@@ -132,9 +132,9 @@ static bool read_mode(mode_t *mode, const char *text, struct error *error)
     return true;
 }
 
-/* The daemon has rights that its callers have not: where it isn't root it even changes
- * files with its own. */
-static bool may_give(const struct caller *caller, const char *parameter,
+/* Owner and group: the daemon has rights that its callers have not; where it isn't root
+ * it even changes files with its own. The log is not for everybody to fill. */
+static bool may_have(const struct caller *caller, const char *parameter,
                      struct error *error)
 {
     if (caller->is_admin) {
@@ -144,6 +144,13 @@ static bool may_give(const struct caller *caller, const char *parameter,
                     parameter);
     memcpy(error->subject, "admin", sizeof "admin");
     return error_set_blame(error, parameter);
+}
+
+static bool read_log(struct tunnel_plan *plan, const struct params *params,
+                     const struct caller *caller, struct error *error)
+{
+    plan->logs_connections = params_bool(params, PARAM_MAKE_TUNNEL_LOG_CONNECTIONS);
+    return !plan->logs_connections || may_have(caller, "log-connections", error);
 }
 
 static bool read_rights(struct tunnel_plan *plan, const struct params *params,
@@ -164,7 +171,7 @@ static bool read_rights(struct tunnel_plan *plan, const struct params *params,
         if (listen->path == NULL) {
             return error_set_parameter(error, name, "nothing without a socket file");
         }
-        if (i > 0 && !may_give(caller, name, error)) {
+        if (i > 0 && !may_have(caller, name, error)) {
             return false;
         }
         texts[i] = params_text(params, ids[i]).text;
@@ -277,6 +284,7 @@ bool tunnel_plan_read(struct tunnel_plan *plan, const struct params *params,
     };
     if (!read_ends(plan, params, caller, error) ||
         !read_rights(plan, params, caller, error) ||
+        !read_log(plan, params, caller, error) ||
         !read_tls(plan, params, caller, error) || !read_names(plan, params, error)) {
         tunnel_plan_fini(plan);
         return false;

@@ -52,7 +52,8 @@ struct tunnel_plan {
     struct tunnel_listen listen;
     struct dial_plan *targets; /* in the order of trying */
     unsigned n_targets;
-    bool takes_turns; /* each connection begins with the next target */
+    bool takes_turns;         /* each connection begins with the next target */
+    bool logs_connections;    /* a line when one is over */
     unsigned max_connections; /* 0: no limit */
     struct bridge_rules rules;
     double handshake; /* seconds until a connection has said who it is, and a target */

@@ -29,6 +29,7 @@
 #include "daemon/net/tls_session.h"
 #include "daemon/net/tunnel.h"
 #include "daemon/net/tunnel_front.h"
+#include "daemon/net/tunnel_note.h"
 #include "proto/ipaddr.h"
 
 /* Seconds until the next try when there was no descriptor, and for how long it is tried
@@ -60,8 +61,9 @@ struct link {
     struct tunnel *tunnel; /* counted */
     struct sock *front;    /* accepted; once joined it may have gone */
     int64_t front_handle;
-    struct sock *back;       /* connected, or connecting; NULL: neither */
-    struct opening *opening; /* NULL: joined */
+    struct sock *back;        /* connected, or connecting; NULL: neither */
+    struct opening *opening;  /* NULL: joined */
+    struct tunnel_note *note; /* NULL: none is written */
 };
 
 static _Thread_local struct link *links;
@@ -121,10 +123,11 @@ static void free_opening(struct link *link)
 }
 
 /* It will not be joined: the front, if it is still there, is cut. */
-static void give_up(struct link *link)
+static void give_up(struct link *link, const struct error *why)
 {
     struct sock *front = link->front, *back = link->back;
 
+    tunnel_note_end(link->note, link->tunnel, "failed", why->message, 0, 0);
     link->front = link->back = NULL;
     if (back != NULL) {
         op_end(&link->opening->back, NULL);
@@ -147,6 +150,8 @@ static void link_over(void *arg, const struct bridge_report *report)
     if (report->end != BRIDGE_END_CLEAN) {
         count(&counts->n_cut, 1);
     }
+    tunnel_note_end(link->note, link->tunnel, bridge_end_name(report->end), NULL,
+                    report->n_moved[0], report->n_moved[1]);
     free_link(link);
 }
 
@@ -165,7 +170,7 @@ static struct link *link_of_back(struct op *op)
 static void front_done(struct op *op, const struct error *error)
 {
     if (error != NULL) {
-        give_up(link_of_front(op));
+        give_up(link_of_front(op), error);
     }
 }
 
@@ -382,6 +387,7 @@ static void try_target(struct link *link)
     };
     struct error error;
 
+    tunnel_note_target(link->note, opening->target);
     link->back = sock_new(&spec, &error);
     if (link->back == NULL) {
         count(&link->tunnel->counts.n_refused, 1);
@@ -416,6 +422,9 @@ static void go_on(void *arg)
     struct tunnel *tunnel = link->tunnel;
 
     timer_stop(&link->opening->limit);
+    if (link->opening->who.has_header && !link->opening->who.header.is_unknown) {
+        tunnel_note_source(link->note, &link->opening->who.header.source);
+    }
     if (tunnel->plan.takes_turns) {
         link->opening->target =
             atomic_fetch_add(&tunnel->n_turns, 1) % tunnel->plan.n_targets;
@@ -510,6 +519,7 @@ void tunnel_link_start(struct tunnel *tunnel, const struct listener_accepted *ac
     link->front = front;
     link->front_handle = front->handle;
     link->opening = opening;
+    link->note = tunnel_note_new(tunnel, front);
     link->place = &links;
     link->next = links;
     if (links != NULL) {
