@@ -1120,7 +1120,8 @@ struct sockd_make_tunnel_options {
     /* Of the socket file: an octal number, and names or numbers of a user and a group. */
     const char *listen_mode, *listen_owner, *listen_group;
     enum sockd_connect_order connect_order; /* where trying begins; listed */
-    int log_connections; /* flag: a line of the daemon's log for each */
+    int log_connections;                 /* flag: a line of the daemon's log for each */
+    const char *const *client_addresses; /* and networks; ended by NULL */
 };
 #define SOCKD_MAKE_TUNNEL_OPTIONS_INIT                                                   \
     {                                                                                    \

@@ -65,6 +65,7 @@ static const struct field make_fields[] = {
     MEMBER(sockd_make_tunnel_options, connect_order, "connect-order", WORD,
            CONNECT_ORDER_WORDS),
     MEMBER(sockd_make_tunnel_options, log_connections, "log-connections", FLAG),
+    MEMBER(sockd_make_tunnel_options, client_addresses, "client-addresses", TEXTS),
 };
 static const struct shape make_shape = {sizeof(make_preset), make_fields, N(make_fields),
                                         &make_preset};

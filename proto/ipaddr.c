@@ -262,3 +262,63 @@ bool ipaddr_equal(const struct value_ip *a, const struct value_ip *b, bool compa
         return memcmp(a4, b4, 4) == 0;
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
+
+/* ---- Networks ---- */
+
+/* Up to three digits, up to `most`. */
+static bool parse_bits(unsigned *n_bits, const char *text, size_t size, unsigned most)
+{
+    *n_bits = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        *n_bits = *n_bits * 10 + (unsigned)(text[i] - '0');
+    }
+    return size > 0 && size <= 3 && *n_bits <= most;
+}
+
+/* Are the bits behind the first `n_bits` of these bytes 0? */
+static bool ends_in_zeros(const uint8_t *bytes, size_t size, unsigned n_bits)
+{
+    for (size_t i = n_bits / 8; i < size; i++) {
+        uint8_t rest = i == n_bits / 8 ? 0xff >> n_bits % 8 : 0xff;
+        if (bytes[i] & rest)
+            return false;
+    }
+    return true;
+}
+
+bool ipaddr_parse_network(struct ipaddr_network *network, const char *text, size_t size)
+{
+    const char *slash = memchr(text, '/', size);
+    size_t length = slash ? (size_t)(slash - text) : size;
+    struct value_ip ip;
+
+    if (!ipaddr_parse(&ip, text, length) || (ip.is_ipv6 && ip.scope_id != 0))
+        return false;
+    unsigned all = ip.is_ipv6 ? 128 : 32, n_bits = all;
+
+    if (slash && !parse_bits(&n_bits, slash + 1, size - length - 1, all))
+        return false;
+    if (!ends_in_zeros(ip.bytes, all / 8, n_bits))
+        return false;
+    if (ipaddr_is_mapped(&ip) && n_bits >= 96) {
+        memmove(ip.bytes, ip.bytes + 12, 4);
+        ip.is_ipv6 = false;
+        n_bits -= 96;
+    }
+    *network = (struct ipaddr_network){ip, n_bits};
+    return true;
+}
+
+bool ipaddr_is_in(const struct value_ip *ip, const struct ipaddr_network *network)
+{
+    const uint8_t *own = ipv4_bytes(ip), *first = network->ip.bytes;
+    unsigned n = network->n_bits / 8, rest = network->n_bits % 8;
+
+    if (!own == !network->ip.is_ipv6)
+        return false;
+    own = own ? own : ip->bytes;
+    return memcmp(own, first, n) == 0 &&
+           (rest == 0 || (own[n] ^ first[n]) >> (8 - rest) == 0);
+}

@@ -33,4 +33,15 @@ void ipaddr_format(const struct value_ip *ip, char text[IPADDR_TEXT_SIZE]);
 bool ipaddr_equal(const struct value_ip *a, const struct value_ip *b, bool compare_scope);
 bool ipaddr_is_mapped(const struct value_ip *ip);
 
+/* The addresses that begin with these bits. */
+struct ipaddr_network {
+    struct value_ip ip; /* its other bits are 0; IPv4-mapped ones are in IPv4 form */
+    unsigned n_bits;
+};
+/* "10.0.0.0/8", "2001:db8::/32", or one address. False: it is none, or an address inside
+ * of the network. */
+bool ipaddr_parse_network(struct ipaddr_network *network, const char *text, size_t size);
+/* Scopes do not count; an IPv4-mapped address is one of IPv4. */
+bool ipaddr_is_in(const struct value_ip *ip, const struct ipaddr_network *network);
+
 #endif

@@ -68,7 +68,7 @@ check "${context[@]}" 'verify = optional' "ca-file = $directory/cert.pem" 'metho
     'connect-order = round-robin' \
     'server-context = front' 'client-context = back' 'max-connections = 9' 'connect-timeout = 9' \
     'handshake-timeout = 9' 'idle-timeout = 9' 'half-closed-timeout = 9' 'accept-proxy = any' \
-    'send-proxy = v2' \
+    'send-proxy = v2' 'client-addresses = 10.0.0.0/8, ::1' 'log-connections = true' \
     '[tunnel b]' "listen = $directory/b" 'listen-mode = 0660' 'connect = 192.0.2.1:1' \
     'connect.local-host = 127.0.0.1' 'connect.local-port = 15111' 'connect.keepalive = true'
 gives 0

@@ -44,6 +44,7 @@ static int run_make(struct fake_call *call)
     options.accept_proxy = SOCKD_PROXY_ANY;
     options.send_proxy = SOCKD_PROXY_V2;
     options.log_connections = 1;
+    options.client_addresses = (const char *const[]){"10.0.0.0/8", "::1", NULL};
     options.connect_order = SOCKD_CONNECT_ROUND_ROBIN;
     options.listen_mode = "0660";
     options.listen_owner = "alice";
@@ -115,6 +116,8 @@ void test_tunnels(void)
     CU_ASSERT_STRING_EQUAL(sent_text("accept-proxy"), "any");
     CU_ASSERT_STRING_EQUAL(sent_text("send-proxy"), "v2");
     CU_ASSERT_EQUAL(sent_int("log-connections"), 1);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(fake_params(), "client-addresses")),
+                    2);
     CU_ASSERT_STRING_EQUAL(sent_text("connect-order"), "round-robin");
     CU_ASSERT_STRING_EQUAL(sent_text("listen-mode"), "0660");
     CU_ASSERT_STRING_EQUAL(sent_text("listen-owner"), "alice");

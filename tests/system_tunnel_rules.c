@@ -279,6 +279,54 @@ static void test_send_proxy(void)
     CU_ASSERT_EQUAL(memcmp(found, header, sizeof header), 0);
 }
 
+/* ---- Addresses ---- */
+
+static void test_addresses(void)
+{
+    static const char *const bad[] = {"10.0.0.1/8", "localhost", "10.0.0.0/40"};
+    int front, back;
+    char line[128];
+
+    tunnel_rig_start(2);
+    struct rig_tunnel open =
+        rig_tunnel(tunnel_rig.wire,
+                   json_pack("{s:[s, s]}", "client-addresses", "::1", "127.0.0.0/8"));
+    struct rig_tunnel closed =
+        rig_tunnel(tunnel_rig.wire,
+                   json_pack("{s:[s, s], s:i, s:s}", "client-addresses", "::/0",
+                             "126.0.0.0/8", "max-connections", 1, "accept-proxy", "v1"));
+    rig_pair(&open, &front, &back);
+    peer_print(front, "x");
+    peer_expect_text(back, "x");
+    /* Those that are turned away take nobody's place, and a header does not help. */
+    for (int64_t i = 1; i <= 40; i++) {
+        front = peer_connect("127.0.0.1", closed.port);
+        if (i == 1) {
+            (void)snprintf(line, sizeof line,
+                           "client-addresses. tunnel=%lld source=127.0.0.1:%d",
+                           (long long)closed.handle, peer_local_port(front));
+        }
+        peer_expect_end(front);
+        CU_ASSERT_EQUAL(wire_int(rig_listed(closed.handle), "refused"), i);
+    }
+    CU_ASSERT_EQUAL(wire_int(rig_listed(closed.handle), "accepted"), 40);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(closed.handle), "connections"), 0);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(open.handle), "refused"), 0);
+    harness_await_log(tunnel_rig.harness, line);
+    for (unsigned i = 0; i < 3; i++) {
+        json_t *error =
+            wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
+                         "{s:{}, s:{s:s, s:i}, s:s}", "listen", "connect", "remote-host",
+                         "127.0.0.1", "remote-port", 1, "client-addresses", bad[i]);
+        CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "parameter"),
+                               "client-addresses");
+    }
+    wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
+                 "{s:{s:s, s:s}, s:{s:s, s:i}, s:s}", "listen", "address-family", "file",
+                 "local-filename", "/nonexistent/x", "connect", "remote-host",
+                 "127.0.0.1", "remote-port", 1, "client-addresses", "127.0.0.1");
+}
+
 /* ---- The log ---- */
 
 static void test_log(void)
@@ -335,6 +383,7 @@ static const struct unit_test tests[] = {
     {"half-closed connections", test_half_closed},
     {"PROXY headers that come", test_accept_proxy},
     {"PROXY headers that are sent", test_send_proxy},
+    {"addresses that may connect", test_addresses},
     {"lines of the log", test_log},
 };
 

@@ -195,10 +195,54 @@ static void test_equal(void)
     CU_ASSERT(ipaddr_parse(&ip, "1.2.3.4", 7) && !ipaddr_is_mapped(&ip));
 }
 
+static bool is_in(const char *address, const char *text)
+{
+    struct ipaddr_network network;
+    struct value_ip ip;
+
+    CU_ASSERT(ipaddr_parse(&ip, address, strlen(address)));
+    CU_ASSERT(ipaddr_parse_network(&network, text, strlen(text)));
+    return ipaddr_is_in(&ip, &network);
+}
+
+static void test_networks(void)
+{
+    static const char *const none[] = {
+        "",           "/8",          "10.0.0.0/",   "10.0.0.0/33",
+        "10.0.0.1/8", "10/8",        "10.0.0.0/8x", "10.0.0.0/-1",
+        "::1/64",     "::/129",      "fe80::%1/10", "10.0.0.0/8/8",
+        "a.example",  "0.0.0.0/0000"};
+    struct ipaddr_network network;
+
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        CU_ASSERT_FALSE(ipaddr_parse_network(&network, none[i], strlen(none[i])));
+    CU_ASSERT(is_in("10.255.0.1", "10.0.0.0/8"));
+    CU_ASSERT_FALSE(is_in("11.0.0.0", "10.0.0.0/8"));
+    CU_ASSERT(is_in("10.0.0.7", "10.0.0.4/30"));
+    CU_ASSERT_FALSE(is_in("10.0.0.8", "10.0.0.4/30"));
+    CU_ASSERT_FALSE(is_in("10.0.0.3", "10.0.0.4/30"));
+    CU_ASSERT(is_in("192.0.2.1", "192.0.2.1"));
+    CU_ASSERT_FALSE(is_in("192.0.2.2", "192.0.2.1"));
+    CU_ASSERT(is_in("1.2.3.4", "0.0.0.0/0"));
+    CU_ASSERT_FALSE(is_in("::1", "0.0.0.0/0"));
+    CU_ASSERT_FALSE(is_in("0.0.0.1", "::/0"));
+    CU_ASSERT(is_in("2001:db8:1::7", "2001:db8::/32"));
+    CU_ASSERT_FALSE(is_in("2001:db9::", "2001:db8::/32"));
+    CU_ASSERT(is_in("2001:db8:8000::", "2001:db8:8000::/33"));
+    CU_ASSERT_FALSE(is_in("2001:db8:7fff::", "2001:db8:8000::/33"));
+    CU_ASSERT(is_in("fe80::1%1", "fe80::/10"));
+    CU_ASSERT(is_in("::1", "::1"));
+    /* IPv4 in either form, on either side. */
+    CU_ASSERT(is_in("::ffff:10.1.2.3", "10.0.0.0/8"));
+    CU_ASSERT(is_in("10.1.2.3", "::ffff:10.0.0.0/104"));
+    CU_ASSERT(is_in("10.1.2.3", "::ffff:10.1.2.3"));
+    CU_ASSERT_FALSE(is_in("::ffff:11.1.2.3", "10.0.0.0/8"));
+}
+
 static const struct unit_test tests[] = {
     {"IPv4 in all forms", test_ipv4}, {"texts that are no addresses", test_bad},
     {"IPv6 and scopes", test_ipv6},   {"text of IPv4", test_ipv4_text},
-    {"equality", test_equal},
+    {"equality", test_equal},         {"networks", test_networks},
 };
 
 UNIT_MAIN(tests)

@@ -19,6 +19,7 @@
 #include "daemon/net/endpoint.h"
 #include "daemon/net/tls_offer.h"
 #include "daemon/net/tunnel.h"
+#include "proto/ipaddr.h"
 
 /* The parameters of one end; they must be those of a stream. */
 static bool read_end(struct make_plan *make, const struct params *params,
@@ -258,6 +259,31 @@ static bool read_names(struct tunnel_plan *plan, const struct params *params,
     return true;
 }
 
+static bool read_networks(struct tunnel_plan *plan, const struct params *params,
+                          struct error *error)
+{
+    static const char parameter[] = "client-addresses";
+
+    if (!params_has(params, PARAM_MAKE_TUNNEL_CLIENT_ADDRESSES)) {
+        return true;
+    }
+    const struct value *texts = params_value(params, PARAM_MAKE_TUNNEL_CLIENT_ADDRESSES);
+
+    if (plan->listen.path != NULL) {
+        return error_set_parameter(error, parameter, "nothing with a socket file");
+    }
+    plan->client_networks = mem_new(texts->strings.n * sizeof *plan->client_networks);
+    for (size_t i = 0; i < texts->strings.n; i++) {
+        const struct value_text *text = &texts->strings.items[i];
+        if (!ipaddr_parse_network(&plan->client_networks[plan->n_client_networks++],
+                                  text->text, text->size)) {
+            return error_set_parameter(error, parameter,
+                                       "addresses and networks such as 10.0.0.0/8");
+        }
+    }
+    return true;
+}
+
 static double limit(const struct params *params, enum param_id id)
 {
     double seconds = params_seconds(params, id);
@@ -285,7 +311,8 @@ bool tunnel_plan_read(struct tunnel_plan *plan, const struct params *params,
     if (!read_ends(plan, params, caller, error) ||
         !read_rights(plan, params, caller, error) ||
         !read_log(plan, params, caller, error) ||
-        !read_tls(plan, params, caller, error) || !read_names(plan, params, error)) {
+        !read_tls(plan, params, caller, error) || !read_names(plan, params, error) ||
+        !read_networks(plan, params, error)) {
         tunnel_plan_fini(plan);
         return false;
     }

@@ -25,6 +25,7 @@
 #include "daemon/net/tls_choice.h"
 #include "daemon/net/tls_offer.h"
 #include "daemon/net/tunnel_link.h"
+#include "proto/ipaddr.h"
 
 enum {
     ACCEPT_BUDGET = 16, /* connections taken before others have their turn */
@@ -52,6 +53,7 @@ void tunnel_plan_fini(struct tunnel_plan *plan)
     free(plan->texts);
     free(plan->targets);
     free(plan->client_names);
+    free(plan->client_networks);
     tls_offer_free(plan->server);
     tls_published_unref(plan->client);
     *plan = (struct tunnel_plan){0};
@@ -196,6 +198,38 @@ static bool take_room(struct tunnel *tunnel)
     return true;
 }
 
+/* May it come from there? What a header tells does not count: it is the peer that must be
+ * trusted to send one. */
+static bool may_come(const struct tunnel_plan *plan, const struct sockaddr_storage *peer)
+{
+    struct value_ip ip;
+
+    if (plan->n_client_networks == 0) {
+        return true;
+    }
+    bool is_known = endpoint_ip(peer, &ip);
+
+    for (unsigned i = 0; is_known && i < plan->n_client_networks; i++) {
+        if (ipaddr_is_in(&ip, &plan->client_networks[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void turn_away(struct tunnel *tunnel, const struct listener_accepted *accepted)
+{
+    char text[ENDPOINT_TEXT_SIZE];
+
+    (void)close(accepted->fd); /* never carried data */
+    atomic_fetch_add(&tunnel->counts.n_refused, 1);
+    endpoint_text(&accepted->peer, text);
+    LOG_RATED(LOG_NET, LOG_LEVEL_INFO,
+              "A connection to a tunnel is refused: its address is not among "
+              "client-addresses. tunnel=%lld source=%s",
+              (long long)tunnel->handle, text);
+}
+
 static enum op_result accept_some(struct op *op, struct error *error)
 {
     struct tunnel *tunnel =
@@ -210,8 +244,12 @@ static enum op_result accept_some(struct op *op, struct error *error)
         if (result != OP_DONE) {
             return result;
         }
-        atomic_fetch_add(&tunnel->counts.n_active, 1);
         atomic_fetch_add(&tunnel->counts.n_accepted, 1);
+        if (!may_come(&tunnel->plan, &accepted.peer)) {
+            turn_away(tunnel, &accepted);
+            continue;
+        }
+        atomic_fetch_add(&tunnel->counts.n_active, 1);
         place(tunnel, &accepted);
     }
     sock_run_later(op->sock);

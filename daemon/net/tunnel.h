@@ -25,6 +25,7 @@
 #include "daemon/net/proxy_header.h"
 #include "daemon/net/sock.h"
 
+struct ipaddr_network;
 struct tls_choice;
 struct tls_offer;
 struct tls_published;
@@ -61,10 +62,12 @@ struct tunnel_plan {
     unsigned send_proxy;      /* version of the header that is sent; 0: none */
     struct tls_offer *server; /* TLS with those who come, used at home only; NULL:
                                  plain */
-    struct tls_published *client; /* TLS with the targets; NULL: plain */
-    bool allows_truncation;       /* on both sides */
-    const char **client_names;    /* of which their certificate must have one */
-    unsigned n_client_names;      /* 0: any */
+    struct tls_published *client;           /* TLS with the targets; NULL: plain */
+    bool allows_truncation;                 /* on both sides */
+    const char **client_names;              /* of which their certificate must have one */
+    unsigned n_client_names;                /* 0: any */
+    struct ipaddr_network *client_networks; /* that they must come from */
+    unsigned n_client_networks;             /* 0: any */
 };
 /* A copy of the text, or of bytes, that lives as long as the plan; NULL for NULL. */
 const char *tunnel_plan_keep(struct tunnel_plan *plan, const char *text, size_t size);
