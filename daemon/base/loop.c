@@ -396,6 +396,24 @@ void timer_stop(struct timer *timer)
     }
 }
 
+void timer_begin(struct timer **timer, struct loop *loop, double seconds,
+                 timer_fire *fire, void *arg)
+{
+    if (*timer == NULL) {
+        *timer = MEM_NEW(struct timer);
+    }
+    timer_start(*timer, loop, seconds, fire, arg);
+}
+
+void timer_end(struct timer **timer)
+{
+    if (*timer != NULL) {
+        timer_stop(*timer);
+        free(*timer);
+        *timer = NULL;
+    }
+}
+
 void later_ask(struct later *later, struct loop *loop, later_run *run, void *arg)
 {
     check_may_register(loop);

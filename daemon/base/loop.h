@@ -109,6 +109,11 @@ struct timer {
 void timer_start(struct timer *timer, struct loop *loop, double seconds, timer_fire *fire,
                  void *arg);
 void timer_stop(struct timer *timer);
+/* The same for a timer that is seldom wanted: it has memory from begin to end only, fired
+ * or not. NULL is one that has not begun; begin starts a running one again. */
+void timer_begin(struct timer **timer, struct loop *loop, double seconds,
+                 timer_fire *fire, void *arg);
+void timer_end(struct timer **timer);
 
 /*
  * A call made before the loop waits again, after the callback that asked for it. All zero

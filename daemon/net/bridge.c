@@ -48,10 +48,10 @@ struct bridge {
     struct relay_way ways[2]; /* ways[i] begins at sides[i] */
     struct bridge_rules rules;
     struct later ending;
-    struct timer timer; /* nothing moves, or a stream that is cut delivers */
-    uint64_t moved_ms;  /* when something moved last */
-    double look;        /* seconds until the next look */
-    uint64_t cut_ms;    /* when it was cut; 0: not yet */
+    struct timer *timer; /* nothing moves, or a stream that is cut delivers; NULL: off */
+    uint64_t moved_ms;   /* when something moved last */
+    double look;         /* seconds until the next look */
+    uint64_t cut_ms;     /* when it was cut; 0: not yet */
     enum bridge_end end;
     bool is_ending, was_told;
     bridge_over *over;
@@ -183,7 +183,7 @@ static struct sock *leave(struct side *side)
 static void free_bridge(struct bridge *bridge, struct loop *loop)
 {
     later_drop(&bridge->ending);
-    timer_stop(&bridge->timer);
+    timer_end(&bridge->timer);
     for (unsigned i = 0; i < 2; i++) {
         relay_fini(&bridge->ways[i]);
     }
@@ -265,7 +265,7 @@ static bool is_delivered(struct bridge *bridge)
     } else if ((double)(now - bridge->cut_ms) >= sock_close_timeout() * 1000) {
         return true;
     }
-    timer_start(&bridge->timer, loop, bridge->look, end_bridge, bridge);
+    timer_begin(&bridge->timer, loop, bridge->look, end_bridge, bridge);
     bridge->look = bridge->look * 2 < LOOK_LAST ? bridge->look * 2 : LOOK_LAST;
     return false;
 }
@@ -298,7 +298,7 @@ static void ask_end(struct bridge *bridge, enum bridge_end end)
     }
     bridge->is_ending = true;
     bridge->end = end;
-    timer_stop(&bridge->timer);
+    timer_end(&bridge->timer);
     if (end != BRIDGE_END_CLEAN && end != BRIDGE_END_CLOSED) {
         bridge->sides[0].is_cut = bridge->sides[1].is_cut = true;
     }
@@ -368,7 +368,7 @@ static void watch_time(void *arg)
         return;
     }
     if (idle < limit) {
-        timer_start(&bridge->timer, loop_self(), limit - idle, watch_time, bridge);
+        timer_begin(&bridge->timer, loop_self(), limit - idle, watch_time, bridge);
     } else {
         counters_add(loop_counters(loop_self()), COUNTER_TIMEOUTS, 1);
         ask_end(bridge, BRIDGE_END_IDLE);
