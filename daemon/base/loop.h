@@ -43,6 +43,10 @@ void loop_stop(struct loop *loop);
 /* Between the two: messages that are left are dropped. Thread: home. */
 bool loop_is_stopping(const struct loop *loop);
 
+/* Seconds after an event during which a worker looks for the next one, instead of
+ * sleeping; 0, the default: none. Before the workers start. */
+void loop_set_busy_poll(double seconds);
+
 /* The loop whose home is the running thread; NULL in job threads. */
 struct loop *loop_self(void);
 int loop_number(const struct loop *loop);
