@@ -13,7 +13,10 @@ n_tried=0
 has_programs() {
     local program
     for program; do
-        command -v "$program" >/dev/null 2>&1 || { echo "$program is not installed: not tried"; return 1; }
+        if ! command -v "$program" >/dev/null 2>&1; then
+            echo "$program is not installed: not tried"
+            return 1
+        fi
     done
     n_tried=$((n_tried + 1))
 }
@@ -30,11 +33,14 @@ routes="$plain $by_file $sealed $sealed_file"
 # open_routes TARGET: a daemon with tunnels from each of $routes to it: one; two with a Unix socket
 # between them; the same with TLS between the two. No time-out shall end what is left.
 open_routes() {
-    local front="server-context = front" back="client-context = back" name listen connect context
+    local front="server-context = front" back="client-context = back"
+    local name listen connect context
     {
         printf '[sockd]\nworkers = 2\n'
-        printf '[context front]\ncertificate = %s\nkey = %s\n' "$directory/tls.pem" "$directory/tls.key"
-        printf '[context back]\nrole = client\nca-file = %s\nserver-name = localhost\n' "$directory/tls.pem"
+        printf '[context front]\ncertificate = %s/tls.pem\n' "$directory"
+        printf 'key = %s/tls.key\n' "$directory"
+        printf '[context back]\nrole = client\nca-file = %s/tls.pem\n' "$directory"
+        printf 'server-name = localhost\n'
         while IFS='|' read -r name listen connect context; do
             printf '[tunnel %s]\nlisten = %s\nconnect = %s\n' "$name" "$listen" "$connect"
             printf 'half-closed-timeout = 0\n%s\n' "$context"
@@ -59,7 +65,7 @@ has_descriptors_back() { [ "$(count_descriptors)" -le $((n_descriptors + 8)) ]; 
 
 is_empty() {
     "$sockctl" list-sockets --json >sockets.json
-    [ "$(grep -o '"state":"[a-z]*"' sockets.json | sort | uniq -c | tr -s ' ')" = ' 7 "state":"listening"' ]
+    [ "$(grep -o '"state":"[a-z]*"' sockets.json | sort | uniq -c | xargs)" = '7 state:listening' ]
 }
 
 # close_routes LEAST EXACT: nothing is left of what went through, the counters tell of at least
@@ -273,7 +279,8 @@ try_postgres() {
     local port
     export PGUSER=tester PGDATABASE=postgres PGHOST=127.0.0.1 PGSSLMODE=disable
     start_postgres
-    psql -q -h "$directory/database" -c 'create table copied (i int, t text)' -c "$rows" >wanted_rows
+    psql -q -h "$directory/database" -c 'create table copied (i int, t text)' -c "$rows" \
+        >wanted_rows
     open_routes "$directory/database/.s.PGSQL.5432"
     run pgbench -q -i -p "$plain"
     gives 0
