@@ -32,6 +32,8 @@
 #define LOOK_FIRST 0.002
 #define LOOK_LAST 0.25
 
+enum { DISCARD_BUDGET = 16 }; /* pieces at once, before others have their turn */
+
 struct bridge;
 
 struct side {
@@ -142,6 +144,37 @@ static const struct relay_end_kind side_kind = {
     .receive_pipe = side_receive_pipe,
     .send_pipe = side_send_pipe,
 };
+
+/* Does what comes by this way have nowhere to go, for good? An interrupt might want it
+ * back. */
+static bool is_refused(const struct bridge *bridge, const struct relay_way *way)
+{
+    return way->ended == TRANSPORT_OK &&
+           (bridge->is_ending ? bridge->end == BRIDGE_END_CUT
+                              : way->is_broken && !bridge->rules.is_kept);
+}
+
+/* Receives it and forgets it. Left where it is it would stop its sender, and many a
+ * sender does not read what there is for it before it has sent: each would wait for the
+ * other. */
+static void discard(struct bridge *bridge, struct relay_way *way)
+{
+    struct side *side = side_of(way->from);
+    enum transport_result result = TRANSPORT_OK;
+    size_t n;
+
+    if (side->sock == NULL || !is_refused(bridge, way)) {
+        return;
+    }
+    for (unsigned i = 0; i < DISCARD_BUDGET && result == TRANSPORT_OK; i++) {
+        result = side_receive(way->from, stream_scratch(), STREAM_PIECE, &n);
+    }
+    if (result == TRANSPORT_OK) {
+        sock_run_later(side->sock);
+    } else if (result != TRANSPORT_AGAIN) {
+        way->ended = result;
+    }
+}
 
 /* ---- The end ---- */
 
@@ -282,6 +315,8 @@ static void end_bridge(void *arg)
     } else {
         tell_over(bridge, loop_self());
         if (!is_delivered(bridge)) {
+            discard(bridge, &bridge->ways[0]);
+            discard(bridge, &bridge->ways[1]);
             return;
         }
         for (unsigned i = 0; i < 2; i++) {
@@ -409,6 +444,8 @@ static enum op_result run_way(struct bridge *bridge, struct relay_way *way,
                               struct sock *sock)
 {
     if (bridge->is_ending || way->state == RELAY_OVER) {
+        discard(bridge, way);
+        judge(bridge);
         return OP_WAIT;
     }
     uint64_t n_moved = way->n_moved;
@@ -424,6 +461,7 @@ static enum op_result run_way(struct bridge *bridge, struct relay_way *way,
     if (way->state == RELAY_OVER) {
         bridge->moved_ms = loop_now_ms(sock->loop);
         watch_time(bridge);
+        discard(bridge, way);
         judge(bridge);
     }
     return OP_WAIT;
