@@ -228,6 +228,7 @@ static void set_limits(void)
     quota_set_limit(QUOTA_CONTEXTS, limits.contexts_per_user);
     quota_set_total(QUOTA_CONTEXTS, limits.contexts);
     sock_set_close_timeout(limits.close_timeout);
+    loop_set_busy_poll(config_seconds(server.config, CONFIG_BUSY_POLL));
     stream_set_output_limit(limits.output_buffer_size);
 }
 

@@ -157,3 +157,12 @@ handle_in() { sed -nE 's/.*\(socket ([0-9]+)\).*/\1/p' "$1" | head -n 1; }
 
 # Nothing of sockctl's is left in the daemon.
 no_sockets() { [ "$("$sockctl" ls 2>/dev/null | wc -l)" -eq 1 ]; }
+
+# free_ports N: prints N ports that nobody has.
+free_ports() {
+    python3 -c '
+import socket, sys
+all = [socket.socket() for i in range(int(sys.argv[1]))]
+for s in all: s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in all])' "$1"
+}

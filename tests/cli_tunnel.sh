@@ -32,14 +32,6 @@ nginx -p "$web" -e stderr -c "$web/nginx.conf" 2>"$web/log" &
 later $!
 await "nginx" [ -S "$web/socket" ]
 
-# free_ports N: prints N ports that nobody has.
-free_ports() {
-    python3 -c '
-import socket, sys
-all = [socket.socket() for i in range(int(sys.argv[1]))]
-for s in all: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in all])' "$1"
-}
 read -r configured proxied redis <<<"$(free_ports 3)"
 
 cat >"$directory/sockd.conf" <<END

@@ -521,6 +521,15 @@ int harness_n_descriptors(const struct harness *harness)
     return n;
 }
 
+bool harness_keeps_freed_memory(void)
+{
+#ifdef WITH_SANITIZERS
+    return true;
+#else
+    return getenv("VALGRIND") != NULL;
+#endif
+}
+
 long harness_memory_kib(const struct harness *harness)
 {
     char path[64];

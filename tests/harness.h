@@ -66,6 +66,9 @@ unsigned harness_workers(const struct harness *harness);
 /* What the daemon holds, from /proc. */
 int harness_n_descriptors(const struct harness *harness);
 long harness_memory_kib(const struct harness *harness); /* resident */
+/* Does it keep what was freed for a while, as sanitizers and valgrind do, so that its
+ * memory tells nothing about leaks? They find these themselves. */
+bool harness_keeps_freed_memory(void);
 
 /* Whether the log has `text` in it; the second form waits for it. */
 bool harness_log_has(const struct harness *harness, const char *text);

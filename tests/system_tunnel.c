@@ -5,6 +5,8 @@
  */
 #include <config.h>
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -352,6 +354,55 @@ static void test_reset_after_end(void)
     CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "cut"), 1);
 }
 
+/* Reads to the reset, which comes behind the first n bytes of rig_byte(). */
+static size_t read_to_reset(int fd)
+{
+    static uint8_t bytes[1 << 16];
+    size_t n_read = 0, n_wrong = 0;
+    ssize_t n;
+
+    for (;;) {
+        peer_await(fd, POLLIN, "bytes or a reset");
+        n = recv(fd, bytes, sizeof bytes, 0);
+        if (n <= 0) {
+            break;
+        }
+        for (ssize_t i = 0; i < n; i++) {
+            n_wrong += bytes[i] != rig_byte(n_read++);
+        }
+    }
+    CU_ASSERT_TRUE(n < 0 && errno == ECONNRESET);
+    CU_ASSERT_EQUAL(n_wrong, 0);
+    return n_read;
+}
+
+/* The target sends and does not read before it has sent; then whom it sends to is gone.
+ * It is not left blocked, and gets what was sent to it. */
+static void test_blocked(void)
+{
+    static const char bytes[1 << 16];
+    int front, back;
+
+    tunnel_rig_start(1);
+    struct rig_tunnel tunnel =
+        rig_tunnel(tunnel_rig.wire, json_pack("{s:i}", "half-closed-timeout", 0));
+    rig_pair(&tunnel, &front, &back);
+    size_t n_sent = rig_stuff(front, back);
+    peer_abort(front);
+    for (unsigned i = 0; i < 200; i++) {
+        peer_await(back, POLLOUT, "room for what nobody wants");
+        if (send(back, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+            CU_ASSERT_TRUE(errno == EAGAIN || errno == ECONNRESET || errno == EPIPE);
+        }
+    }
+    size_t n_read = read_to_reset(back);
+    CU_ASSERT_TRUE(n_read > 0 && n_read <= n_sent);
+    rig_await_value(tunnel.handle, "connections", 0);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "cut"), 1);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "bytes-in"), n_read);
+    rig_await_sockets(1);
+}
+
 static void test_stop(void)
 {
     int front, back;
@@ -459,6 +510,7 @@ static const struct unit_test tests[] = {
     {"the client ends", test_client_ends},
     {"a tunnel and its connections are closed at once", test_closed_from_all_sides},
     {"a reset after the end", test_reset_after_end},
+    {"a target that is blocked in sending to nobody", test_blocked},
     {"the daemon stops", test_stop},
     {"rights", test_rights},
     {"what is refused", test_refused},

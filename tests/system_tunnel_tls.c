@@ -168,6 +168,28 @@ static void test_half_close(void)
     end();
 }
 
+/* Both ends go while all between them is full, both ways: neither tunnel waits until the
+ * other reads. */
+static void test_both_gone(void)
+{
+    begin(2);
+    json_t *for_ever = json_pack("{s:i}", "half-closed-timeout", 0);
+    struct rig_tunnel opening = make_opening(json_incref(for_ever));
+    struct rig_tunnel sealing = make_sealing(make_client(NULL), opening.port, for_ever);
+
+    for (unsigned i = 0; i < 4; i++) {
+        int front = peer_connect("127.0.0.1", sealing.port);
+        int back = peer_accept(opening.target);
+        (void)rig_stuff(front, back);
+        peer_abort(i < 2 ? front : back);
+        peer_abort(i < 2 ? back : front);
+    }
+    await_both_empty(&sealing, &opening);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(opening.handle), "cut"), 4);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(sealing.handle), "cut"), 4);
+    end();
+}
+
 /* ---- Who may pass ---- */
 
 static struct rig_tunnel make_guarded(const char *name)
@@ -416,6 +438,7 @@ static const struct unit_test tests[] = {
     {"random traffic through several", test_traffic_many},
     {"slow readers hold nobody else up", test_slow_readers},
     {"each way ends for itself", test_half_close},
+    {"both ends go while all is full", test_both_gone},
     {"client-names", test_names},
     {"client-names without verification", test_names_unchecked},
     {"a target is one whose handshake is done", test_fail_over},

@@ -7,6 +7,9 @@
 #include <config.h>
 #include "tests/tunnel_rig.h"
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include "tests/harness.h"
 #include "tests/peer.h"
 #include "tests/unit.h"
@@ -51,6 +54,39 @@ void rig_pair(const struct rig_tunnel *tunnel, int *front, int *back)
 {
     *front = peer_connect("127.0.0.1", tunnel->port);
     *back = peer_accept(tunnel->target);
+}
+
+/* ---- Full ---- */
+
+enum { PERIOD = 251, A_MOMENT_MS = 300 };
+
+uint8_t rig_byte(size_t i) { return (uint8_t)(i % PERIOD); }
+
+static size_t send_some(int fd, size_t n_sent)
+{
+    static uint8_t bytes[PERIOD + (64 << 10)];
+
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = rig_byte(i);
+    }
+    ssize_t n = send(fd, bytes + n_sent % PERIOD, sizeof bytes - PERIOD,
+                     MSG_DONTWAIT | MSG_NOSIGNAL);
+    return n > 0 ? (size_t)n : 0;
+}
+
+size_t rig_stuff(int front, int back)
+{
+    struct pollfd ends[2] = {{.fd = front, .events = POLLOUT},
+                             {.fd = back, .events = POLLOUT}};
+    size_t n_sent[2] = {0};
+
+    while (poll(ends, 2, A_MOMENT_MS) > 0) {
+        for (unsigned i = 0; i < 2; i++) {
+            CU_ASSERT_EQUAL_FATAL(ends[i].revents & (POLLERR | POLLHUP), 0);
+            n_sent[i] += send_some(ends[i].fd, n_sent[i]);
+        }
+    }
+    return n_sent[0];
 }
 
 /* ---- What the daemon tells ---- */

@@ -9,6 +9,7 @@
 #define SOCKD_TESTS_TUNNEL_RIG_H
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct harness;
@@ -35,6 +36,11 @@ void tunnel_rig_start_with(const struct harness_options *options);
 struct rig_tunnel rig_tunnel(struct wire *by, json_t *more);
 /* A connection through it: the client's descriptor and the target's. */
 void rig_pair(const struct rig_tunnel *tunnel, int *front, int *back);
+/* Sends from both ends until neither takes more for a moment; nobody reads. Byte i of
+ * each is rig_byte(i). Were the moment too short, a test would see less, and still pass.
+ * Returns how many bytes the first has sent. */
+size_t rig_stuff(int front, int back);
+uint8_t rig_byte(size_t i);
 
 /* Its entry in list-tunnels; NULL: there is none. */
 json_t *rig_listed(int64_t handle);

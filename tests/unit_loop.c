@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/base/check.h"
+#include "daemon/base/counters.h"
 #include "daemon/base/handle.h"
 #include "daemon/base/log.h"
 #include "daemon/base/loop.h"
@@ -280,6 +281,52 @@ static void test_timer_restarts_and_frees_itself(void)
     loop_run(loop);
 }
 
+static uint64_t n_busy_polls(void)
+{
+    return counters_get(loop_counters(loop), COUNTER_BUSY_POLLS);
+}
+
+static void stop_after_a_poll(void *arg)
+{
+    if (n_busy_polls() > 0) {
+        loop_stop(loop);
+    } else {
+        timer_start(arg, loop, 0.001, stop_after_a_poll, arg);
+    }
+}
+
+/* Each event is followed by a look, but the next event may be there already. */
+static void test_busy_poll(void)
+{
+    struct timer timer = {0};
+
+    loop_set_busy_poll(0.01);
+    stop_after_a_poll(&timer); /* after no event: it sleeps first */
+    CU_ASSERT_EQUAL(n_busy_polls(), 0);
+    loop_run(loop);
+    loop_set_busy_poll(0);
+    CU_ASSERT(n_busy_polls() > 0);
+}
+
+static void pass_by(void *arg) { (void)arg; }
+
+static void stop(void *arg)
+{
+    (void)arg;
+    loop_stop(loop);
+}
+
+static void test_no_busy_poll(void)
+{
+    struct timer timers[3] = {0};
+
+    for (int i = 0; i < 3; i++) {
+        timer_start(&timers[i], loop, 0.001 * (i + 1), i < 2 ? pass_by : stop, NULL);
+    }
+    loop_run(loop);
+    CU_ASSERT_EQUAL(n_busy_polls(), 0);
+}
+
 static struct later laters[4];
 static char names[] = "0123.";
 
@@ -444,6 +491,8 @@ static const struct unit_test tests[] = {
     {"a descriptor that cannot be watched is an error", test_unfit_descriptor},
     {"timers fire in the order of their time", test_timers},
     {"a timer restarts and frees itself", test_timer_restarts_and_frees_itself},
+    {"busy-poll looks after an event", test_busy_poll},
+    {"without it the loop sleeps", test_no_busy_poll},
     {"deferred calls run in order, once", test_later_order},
     {"a deferred call runs after the callback", test_later_runs_after_the_callback},
     {"a busy object starves neither descriptors nor timers",

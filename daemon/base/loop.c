@@ -38,7 +38,9 @@ struct loop {
     struct event mail; /* the mailbox's eventfd */
     struct later
         later; /* head of the ring of deferred calls: `link` is the last one's `next` */
-    uint64_t now_ms; /* 0: not read in this round */
+    uint64_t now_ms;   /* 0: not read in this round */
+    double look_until; /* without sleeping; seconds of the monotonic clock */
+    bool had_event;    /* since that was set */
     void *data;
     bool is_running, is_stopping;
     struct handle_table handles; /* of workers only */
@@ -50,6 +52,7 @@ static _Thread_local struct loop *self;
 /* Constant while threads run. */
 static struct loop *main_loop, *resolver_loop, *worker_loops[HANDLE_MAX_WORKERS];
 static unsigned n_worker_loops;
+static double busy_poll; /* seconds */
 
 static void libevent_log(int severity, const char *message)
 {
@@ -103,6 +106,7 @@ static void mail_ready(evutil_socket_t fd, short what, void *arg)
 
     (void)fd, (void)what;
     CHECK_MAGIC(loop, LOOP_MAGIC);
+    loop->had_event = true;
     mailbox_deliver(loop->mailbox, loop);
 }
 
@@ -185,16 +189,53 @@ void loop_enter(struct loop *loop)
     self = loop;
 }
 
+void loop_set_busy_poll(double seconds) { busy_poll = seconds; }
+
+static double monotonic_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Is it better to look for the next event than to sleep? At least one look follows each
+ * event, however late it comes. */
+static bool is_awake(struct loop *loop)
+{
+    if (busy_poll <= 0 || loop->number < 0) {
+        return false;
+    }
+    double now = monotonic_seconds();
+
+    if (loop->had_event) {
+        loop->had_event = false;
+        loop->look_until = now + busy_poll;
+        return true;
+    }
+    return now < loop->look_until;
+}
+
+static void run_round(struct loop *loop)
+{
+    bool has_later = loop->later.next != &loop->later;
+    bool is_look = !has_later && is_awake(loop);
+    int flags = has_later || is_look ? EVLOOP_NONBLOCK : EVLOOP_ONCE;
+
+    loop->now_ms = 0;
+    CHECK(event_base_loop(loop->base, flags) == 0);
+    if (is_look && !loop->had_event) {
+        counters_add(&loop->counters, COUNTER_BUSY_POLLS, 1);
+    }
+}
+
 void loop_run(struct loop *loop)
 {
     loop_enter(loop);
     CHECK(!loop->is_running);
     loop->is_running = true;
     while (!loop->is_stopping) {
-        bool must_poll = loop->later.next != &loop->later;
-        loop->now_ms = 0;
-        CHECK(event_base_loop(loop->base, must_poll ? EVLOOP_NONBLOCK : EVLOOP_ONCE) ==
-              0);
+        run_round(loop);
         run_later(loop);
     }
     loop->now_ms = 0;
@@ -310,6 +351,7 @@ static void io_event(evutil_socket_t fd, short what, void *arg)
     struct io *io = arg;
 
     (void)fd;
+    self->had_event = true;
     io->ready(io->arg, (what & EV_READ ? (unsigned)IO_READ : 0u) |
                            (what & EV_WRITE ? (unsigned)IO_WRITE : 0u));
 }
@@ -362,6 +404,7 @@ static void timer_event(evutil_socket_t fd, short what, void *arg)
     struct timer *timer = arg;
 
     (void)fd, (void)what;
+    self->had_event = true;
     timer->is_on = false;
     timer->fire(timer->arg);
 }
@@ -393,6 +436,24 @@ void timer_stop(struct timer *timer)
     if (timer->is_on) {
         timer->is_on = false;
         event_del(&timer->event);
+    }
+}
+
+void timer_begin(struct timer **timer, struct loop *loop, double seconds,
+                 timer_fire *fire, void *arg)
+{
+    if (*timer == NULL) {
+        *timer = MEM_NEW(struct timer);
+    }
+    timer_start(*timer, loop, seconds, fire, arg);
+}
+
+void timer_end(struct timer **timer)
+{
+    if (*timer != NULL) {
+        timer_stop(*timer);
+        free(*timer);
+        *timer = NULL;
     }
 }
 

@@ -43,6 +43,10 @@ void loop_stop(struct loop *loop);
 /* Between the two: messages that are left are dropped. Thread: home. */
 bool loop_is_stopping(const struct loop *loop);
 
+/* Seconds after an event during which a worker looks for the next one, instead of
+ * sleeping; 0, the default: none. Before the workers start. */
+void loop_set_busy_poll(double seconds);
+
 /* The loop whose home is the running thread; NULL in job threads. */
 struct loop *loop_self(void);
 int loop_number(const struct loop *loop);
@@ -109,6 +113,11 @@ struct timer {
 void timer_start(struct timer *timer, struct loop *loop, double seconds, timer_fire *fire,
                  void *arg);
 void timer_stop(struct timer *timer);
+/* The same for a timer that is seldom wanted: it has memory from begin to end only, fired
+ * or not. NULL is one that has not begun; begin starts a running one again. */
+void timer_begin(struct timer **timer, struct loop *loop, double seconds,
+                 timer_fire *fire, void *arg);
+void timer_end(struct timer **timer);
 
 /*
  * A call made before the loop waits again, after the callback that asked for it. All zero

@@ -32,6 +32,8 @@
 #define LOOK_FIRST 0.002
 #define LOOK_LAST 0.25
 
+enum { DISCARD_BUDGET = 16 }; /* pieces at once, before others have their turn */
+
 struct bridge;
 
 struct side {
@@ -48,10 +50,10 @@ struct bridge {
     struct relay_way ways[2]; /* ways[i] begins at sides[i] */
     struct bridge_rules rules;
     struct later ending;
-    struct timer timer; /* nothing moves, or a stream that is cut delivers */
-    uint64_t moved_ms;  /* when something moved last */
-    double look;        /* seconds until the next look */
-    uint64_t cut_ms;    /* when it was cut; 0: not yet */
+    struct timer *timer; /* nothing moves, or a stream that is cut delivers; NULL: off */
+    uint64_t moved_ms;   /* when something moved last */
+    double look;         /* seconds until the next look */
+    uint64_t cut_ms;     /* when it was cut; 0: not yet */
     enum bridge_end end;
     bool is_ending, was_told;
     bridge_over *over;
@@ -143,6 +145,37 @@ static const struct relay_end_kind side_kind = {
     .send_pipe = side_send_pipe,
 };
 
+/* Does what comes by this way have nowhere to go, for good? An interrupt might want it
+ * back. */
+static bool is_refused(const struct bridge *bridge, const struct relay_way *way)
+{
+    return way->ended == TRANSPORT_OK &&
+           (bridge->is_ending ? bridge->end == BRIDGE_END_CUT
+                              : way->is_broken && !bridge->rules.is_kept);
+}
+
+/* Receives it and forgets it. Left where it is it would stop its sender, and many a
+ * sender does not read what there is for it before it has sent: each would wait for the
+ * other. */
+static void discard(struct bridge *bridge, struct relay_way *way)
+{
+    struct side *side = side_of(way->from);
+    enum transport_result result = TRANSPORT_OK;
+    size_t n;
+
+    if (side->sock == NULL || !is_refused(bridge, way)) {
+        return;
+    }
+    for (unsigned i = 0; i < DISCARD_BUDGET && result == TRANSPORT_OK; i++) {
+        result = side_receive(way->from, stream_scratch(), STREAM_PIECE, &n);
+    }
+    if (result == TRANSPORT_OK) {
+        sock_run_later(side->sock);
+    } else if (result != TRANSPORT_AGAIN) {
+        way->ended = result;
+    }
+}
+
 /* ---- The end ---- */
 
 static void tell_over(struct bridge *bridge, struct loop *loop)
@@ -183,7 +216,7 @@ static struct sock *leave(struct side *side)
 static void free_bridge(struct bridge *bridge, struct loop *loop)
 {
     later_drop(&bridge->ending);
-    timer_stop(&bridge->timer);
+    timer_end(&bridge->timer);
     for (unsigned i = 0; i < 2; i++) {
         relay_fini(&bridge->ways[i]);
     }
@@ -265,7 +298,7 @@ static bool is_delivered(struct bridge *bridge)
     } else if ((double)(now - bridge->cut_ms) >= sock_close_timeout() * 1000) {
         return true;
     }
-    timer_start(&bridge->timer, loop, bridge->look, end_bridge, bridge);
+    timer_begin(&bridge->timer, loop, bridge->look, end_bridge, bridge);
     bridge->look = bridge->look * 2 < LOOK_LAST ? bridge->look * 2 : LOOK_LAST;
     return false;
 }
@@ -282,6 +315,8 @@ static void end_bridge(void *arg)
     } else {
         tell_over(bridge, loop_self());
         if (!is_delivered(bridge)) {
+            discard(bridge, &bridge->ways[0]);
+            discard(bridge, &bridge->ways[1]);
             return;
         }
         for (unsigned i = 0; i < 2; i++) {
@@ -298,7 +333,7 @@ static void ask_end(struct bridge *bridge, enum bridge_end end)
     }
     bridge->is_ending = true;
     bridge->end = end;
-    timer_stop(&bridge->timer);
+    timer_end(&bridge->timer);
     if (end != BRIDGE_END_CLEAN && end != BRIDGE_END_CLOSED) {
         bridge->sides[0].is_cut = bridge->sides[1].is_cut = true;
     }
@@ -368,7 +403,7 @@ static void watch_time(void *arg)
         return;
     }
     if (idle < limit) {
-        timer_start(&bridge->timer, loop_self(), limit - idle, watch_time, bridge);
+        timer_begin(&bridge->timer, loop_self(), limit - idle, watch_time, bridge);
     } else {
         counters_add(loop_counters(loop_self()), COUNTER_TIMEOUTS, 1);
         ask_end(bridge, BRIDGE_END_IDLE);
@@ -409,6 +444,8 @@ static enum op_result run_way(struct bridge *bridge, struct relay_way *way,
                               struct sock *sock)
 {
     if (bridge->is_ending || way->state == RELAY_OVER) {
+        discard(bridge, way);
+        judge(bridge);
         return OP_WAIT;
     }
     uint64_t n_moved = way->n_moved;
@@ -424,6 +461,7 @@ static enum op_result run_way(struct bridge *bridge, struct relay_way *way,
     if (way->state == RELAY_OVER) {
         bridge->moved_ms = loop_now_ms(sock->loop);
         watch_time(bridge);
+        discard(bridge, way);
         judge(bridge);
     }
     return OP_WAIT;

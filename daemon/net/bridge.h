@@ -12,7 +12,8 @@
  * Endings are exact: a stream that was cut off - reset, truncated, given up by time-out -
  * is not passed on as a clean end. The other side is cut, too, once it has all bytes that
  * came before: TCP is reset, TLS ends without its farewell. A Unix socket has no such
- * sign.
+ * sign. Until then what it sends is received and forgotten, so that it is not blocked in
+ * sending; not so while an interrupt might have it back.
  *
  * Thread: the home of both socks.
  */

@@ -264,10 +264,7 @@ void sock_free(struct sock *sock)
     }
     sock_close_fd(sock);
     later_drop(&sock->later);
-    if (sock->close_timer != NULL) {
-        timer_stop(sock->close_timer);
-        free(sock->close_timer);
-    }
+    timer_end(&sock->close_timer);
     leave_owner(sock);
     handle_remove(loop_handles(sock->loop), sock->handle);
     guest_ended(sock);
@@ -417,8 +414,7 @@ void sock_close(struct sock *sock, bool is_abort)
         sock_free(sock);
         return;
     }
-    sock->close_timer = MEM_NEW(struct timer);
-    timer_start(sock->close_timer, sock->loop, close_timeout, close_ran_out, sock);
+    timer_begin(&sock->close_timer, sock->loop, close_timeout, close_ran_out, sock);
 }
 
 void sock_disown(struct sock *sock)

@@ -84,10 +84,10 @@ struct op {
     struct op *next, *previous;
     struct sock *sock; /* NULL when not started or ended */
     enum op_direction direction;
+    enum error_id timeout_error; /* what it fails with when the timer fires */
+    struct timer *timer;         /* NULL: no time-out */
     const char
         *name; /* static: the method that waits, for describe-socket; set by the asker */
-    struct timer timer;
-    enum error_id timeout_error; /* what it fails with when the timer fires */
     /* Tries to get on; called at the start when no other is before it, and at each
      * readiness. Ends neither the operation nor the sock: the result says what to do. */
     enum op_result (*advance)(struct op *op, struct error *error);

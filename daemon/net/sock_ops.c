@@ -35,7 +35,7 @@ static void finish_op(struct op *op, const struct error *error)
     struct error told;
 
     unlink_op(op);
-    timer_stop(&op->timer);
+    timer_end(&op->timer);
     op->sock = NULL;
     if (error != NULL) {
         told = *error;
@@ -116,7 +116,7 @@ void sock_start(struct sock *sock, struct op *op, enum op_direction direction,
     if (timeout == 0) {
         fail_with_timeout(op);
     } else if (timeout > 0) {
-        timer_start(&op->timer, sock->loop, timeout, op_timed_out, op);
+        timer_begin(&op->timer, sock->loop, timeout, op_timed_out, op);
     }
 }
 

@@ -208,14 +208,16 @@ enum transport_result tls_session_judge(struct tls_session *session, int result)
 void tls_session_count_message(int is_sent, int version, int type, const void *bytes,
                                size_t size, SSL *ssl, void *arg)
 {
-    struct tls_session *session = tls_session_of_ssl(ssl);
-
     (void)version;
     (void)bytes;
     (void)size;
     (void)arg;
-    if (is_sent || (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT) ||
-        session == NULL || !session->is_established) {
+    if (is_sent || (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT)) {
+        return; /* most of them */
+    }
+    struct tls_session *session = tls_session_of_ssl(ssl);
+
+    if (session == NULL || !session->is_established) {
         return;
     }
     uint32_t now = (uint32_t)loop_now_ms(session->sock->loop);

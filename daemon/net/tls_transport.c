@@ -110,7 +110,10 @@ static enum transport_result tls_receive(struct sock *sock, void *bytes, size_t 
     tls_wire_begin(&session->wire);
     result = tls_session_drive(session);
     if (result == TRANSPORT_OK) {
-        result = open_records(session, bytes, room, n);
+        session->wire.wanted = (uint32_t)room;
+        result = SSL_pending(session->ssl) == 0 && tls_wire_is_dry(&session->wire)
+                     ? TRANSPORT_AGAIN
+                     : open_records(session, bytes, room, n);
     }
     tls_wire_end(&session->wire);
     if (result == TRANSPORT_AGAIN) {

@@ -124,17 +124,18 @@ static size_t receive_size(const struct tls_wire *wire)
     return size < LENT_SIZE ? size : LENT_SIZE;
 }
 
-/* Receives into the lent memory. `asked`: by OpenSSL, which asks for a header between
- * records, and for the rest of one inside it. False: nothing has come. */
-static bool fetch(struct tls_wire *wire, size_t asked)
+static bool may_receive(const struct tls_wire *wire)
+{
+    return wire->is_readable && !wire->is_ended && !wire->is_deaf &&
+           wire->read_errno == 0 && wire->n_receives < MAX_RECEIVES &&
+           wire->out.size <= TLS_UNSENT_LIMIT;
+}
+
+/* Into the lent memory: the number of bytes; 0 at the end of file; negative: none. */
+static ssize_t receive(struct tls_wire *wire)
 {
     ssize_t got;
 
-    tls_wire_flush(wire); /* the peer may be waiting for it */
-    if (!wire->is_readable || wire->is_ended || wire->is_deaf || wire->read_errno != 0 ||
-        wire->n_receives == MAX_RECEIVES || wire->out.size > TLS_UNSENT_LIMIT) {
-        return false;
-    }
     if (!wire->in.is_lent) {
         release(&wire->in);
         lend(&wire->in, lent_in);
@@ -146,17 +147,40 @@ static bool fetch(struct tls_wire *wire, size_t asked)
     if (got > 0) {
         wire->in.start = 0;
         wire->in.size = (uint32_t)got;
-        return true;
+    } else if (got < 0 && errno == EAGAIN) {
+        wire->is_readable = false;
+    } else if (got < 0) {
+        wire->read_errno = errno;
     }
+    return got;
+}
+
+/* `asked`: by OpenSSL, which asks for a header between records, and for the rest of one
+ * inside it. False: nothing has come. */
+static bool fetch(struct tls_wire *wire, size_t asked)
+{
+    tls_wire_flush(wire); /* the peer may be waiting for it */
+    if (!may_receive(wire)) {
+        return false;
+    }
+    ssize_t got = receive(wire);
+
     if (got == 0) {
         wire->is_ended = true;
         wire->is_cut = asked != SSL3_RT_HEADER_LENGTH;
-    } else if (errno == EAGAIN) {
-        wire->is_readable = false;
-    } else {
-        wire->read_errno = errno;
     }
-    return false;
+    return got > 0;
+}
+
+bool tls_wire_is_dry(struct tls_wire *wire)
+{
+    CHECK(wire == user);
+    if (wire->in.size > 0) {
+        return false;
+    }
+    tls_wire_flush(wire);
+    /* The end of file is told as often as it is asked for, so it is left to the BIO. */
+    return may_receive(wire) && receive(wire) < 0 && wire->read_errno == 0;
 }
 
 /* ---- The BIO ---- */

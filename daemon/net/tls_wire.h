@@ -64,6 +64,9 @@ void tls_wire_begin(struct tls_wire *wire);
 void tls_wire_end(struct tls_wire *wire);
 /* As far as the kernel takes it. */
 void tls_wire_flush(struct tls_wire *wire);
+/* Has nothing come, neither bytes nor an end? Found out without OpenSSL, whose way to
+ * find it out costs as much as a small record. */
+bool tls_wire_is_dry(struct tls_wire *wire);
 /* Is a whole record there, so that opening it needs no system call? */
 bool tls_wire_has_record(const struct tls_wire *wire);
 /* Bytes that were received before there was a session, for it to read first. */

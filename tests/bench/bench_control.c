@@ -75,7 +75,7 @@ static void bench_requests(void)
     int owner;
 
     printf("small requests (each figure: ours / reference, of the same run)\n");
-    target_start_sockd(&ours, program, 1);
+    target_start_sockd(&ours, program, 1, "0");
     target_start_reference(&reference);
     owner = target_connect(&ours);
     small_request(line, sizeof line, make_socket(owner));
@@ -220,7 +220,7 @@ static void bench_workers(void)
     double p99;
 
     printf("two workers\n");
-    target_start_sockd(&target, program, 2);
+    target_start_sockd(&target, program, 2, "0");
     open_across(&target, &near, &far, &socket);
     home = one_request(near, socket);
     across = one_request(far, socket);
@@ -299,7 +299,7 @@ static void bench_memory(void)
     char line[256];
 
     printf("memory and lists\n");
-    target_start_sockd(&target, program, 1);
+    target_start_sockd(&target, program, 1, "0");
     owner = target_connect(&target);
     snprintf(line, sizeof line,
              "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"make-socket\",\"params\":"

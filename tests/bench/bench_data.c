@@ -64,6 +64,11 @@ struct runner {
     {                                                                                    \
         .near_is_tls = true, .far_is_file = true, .reference = DATA_ECHO, .key = which   \
     }
+#define ANSWER_AWAKE                                                                     \
+    {                                                                                    \
+        .near_is_tls = true, .far_is_file = true, .reference = DATA_ECHO,                \
+        .is_awake = true                                                                 \
+    }
 
 static const struct scenario scenarios[] = {
     {.name = "bulk, encrypting",
@@ -103,6 +108,15 @@ static const struct scenario scenarios[] = {
     {.name = "ping over TLS, p50, 1 connection",
      .unit = "us",
      .shape = ANSWER(DATA_ECDSA),
+     .load = LOAD_PING,
+     .n_connections = 1,
+     .is_latency = true,
+     .scale = 1,
+     .limit_inproc = 1.5,
+     .limit_peers = 1.0},
+    {.name = "ping over TLS, p50, 1 connection, busy-poll",
+     .unit = "us",
+     .shape = ANSWER_AWAKE,
      .load = LOAD_PING,
      .n_connections = 1,
      .is_latency = true,

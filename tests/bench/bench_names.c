@@ -463,7 +463,7 @@ int main(int argc, char **argv)
     }
     bind_to_cpu(1);
     server = start_server(&port);
-    target_start_sockd(&target, program, 1);
+    target_start_sockd(&target, program, 1, "0");
     fd = target_connect(&target);
     snprintf(servers, sizeof servers, "\"127.0.0.1:%u\"", port);
     configure(fd, servers);

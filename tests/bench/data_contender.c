@@ -113,7 +113,8 @@ static void start_sockd(struct contender *contender, const char *program, int wo
     json_t *params;
     int control;
 
-    target_start_sockd(&contender->target, program, workers);
+    target_start_sockd(&contender->target, program, workers,
+                       shape->is_awake ? "0.0001" : "0");
     control = contender->control = target_connect(&contender->target);
     params = json_pack("{s:o, s:o}", "listen", listen_end(contender), "connect",
                        connect_end(contender));
@@ -166,13 +167,13 @@ static void write_haproxy(FILE *file, const struct contender *contender)
     const struct data_shape *shape = &contender->shape;
 
     fprintf(file,
-            "global\n maxconn 4000\n nbthread 1\n ssl-server-verify none\n"
+            "global\n maxconn 4000\n nbthread 1\n ssl-server-verify none\n%s"
             "defaults\n mode tcp\n timeout connect 10s\n timeout client 600s\n"
             " timeout server 600s\n option splice-request\n"
             " option splice-response\n"
             "frontend ready\n bind unix@%s\n tcp-request connection reject\n"
             "frontend near\n bind ",
-            contender->target.path);
+            shape->is_awake ? " busy-polling\n" : "", contender->target.path);
     write_place(file, &contender->near, "unix@");
     if (shape->near_is_tls) {
         fprintf(file, " ssl crt %s", contender->rig->identities[shape->key].file);

@@ -15,6 +15,7 @@ struct data_shape {
     bool near_is_file, far_is_file, near_is_tls, far_is_tls;
     enum data_key key;        /* of the server that the near end meets */
     enum data_role reference; /* what the reference does in its place */
+    bool is_awake; /* looks for events without sleeping, where there is such a setting */
 };
 
 enum data_who { DATA_SOCKD, DATA_REFERENCE, DATA_HAPROXY, DATA_NGINX, DATA_N_WHO };

@@ -112,7 +112,8 @@ static void end_with_parent(void)
     }
 }
 
-void target_start_sockd(struct target *target, const char *program, int workers)
+void target_start_sockd(struct target *target, const char *program, int workers,
+                        const char *busy_poll)
 {
     char number[16];
 
@@ -127,7 +128,7 @@ void target_start_sockd(struct target *target, const char *program, int workers)
             unbind_cpus();
         }
         execl(program, program, "--socket", target->path, "--workers", number,
-              "--log-level", "error", (char *)NULL);
+              "--busy-poll", busy_poll, "--log-level", "error", (char *)NULL);
         die("cannot run %s: %s", program, strerror(errno));
     }
     await_ready(target);

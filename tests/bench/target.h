@@ -16,8 +16,10 @@ struct target {
 };
 
 /* Starts sockd with `workers` threads, on CPU 0 when there is one worker and the machine
- * has more CPUs. Returns when it answers. Aborts with a message on failure. */
-void target_start_sockd(struct target *target, const char *program, int workers);
+ * has more CPUs, and with `busy_poll` ("0": none). Returns when it answers. Aborts with a
+ * message on failure. */
+void target_start_sockd(struct target *target, const char *program, int workers,
+                        const char *busy_poll);
 /* Starts a process of the caller's making on CPU 0: `run` serves, with connections at
  * target->path too, and does not return. */
 void target_start_child(struct target *target,
