@@ -164,6 +164,9 @@ static void add_record(const uint8_t *record, size_t size, const struct note *no
     enum honest_kind kind = HONEST_DOUBTFUL;
     size_t n_data = 0;
 
+    if (bytes == NULL && honest_heard.has_end) {
+        return;
+    }
     honest_must(bytes != NULL, "the queue of the peer is full");
     memcpy(bytes, record, size);
     switch (note->type) {
@@ -496,7 +499,9 @@ void honest_hear(void)
 {
     while (receive()) {
     }
-    if (peer.is_shaken && honest_queue_is_roomy()) {
+    /* Answers need room, unless nobody hears them. */
+    if (peer.is_shaken &&
+        (peer.is_raw || honest_heard.has_end || honest_queue_is_roomy())) {
         read_bytes();
         collect();
     }
