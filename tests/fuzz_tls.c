@@ -21,6 +21,7 @@
 #include "daemon/net/tls_context.h"
 #include "daemon/net/tls_session.h"
 #include "daemon/net/tls_wait.h"
+#include "tests/fuzz_certificate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,27 +45,6 @@ static struct {
     unsigned n_reads, n_writes, n_waits;
 } ops;
 
-/* A certificate of nobody, for a hundred years, and its key: what is found stays the same
- * from run to run. */
-static const char certificate[] =
-    "-----BEGIN CERTIFICATE-----\n"
-    "MIIBnDCCAUGgAwIBAgIUDptQdL9LtCrA+MuLPBFT/FvNIQgwCgYIKoZIzj0EAwIw\n"
-    "FjEUMBIGA1UEAwwLc2VydmVyLnRlc3QwIBcNMjYxMTI4MDMwOTQ1WhgPMjEyNjEx\n"
-    "MDQwMzA5NDVaMBYxFDASBgNVBAMMC3NlcnZlci50ZXN0MFkwEwYHKoZIzj0CAQYI\n"
-    "KoZIzj0DAQcDQgAEXLqT9cWha7pt52FL9qSZl5wMrr6a24qgp7RPL0RNmGQe1KVJ\n"
-    "2Q76mUPBGUxLFl3IiCSkLyVko8/n0FUhtLBhXqNrMGkwHQYDVR0OBBYEFK3uIGv4\n"
-    "769Ca3gBtzCAtxgfP7AvMB8GA1UdIwQYMBaAFK3uIGv4769Ca3gBtzCAtxgfP7Av\n"
-    "MA8GA1UdEwEB/wQFMAMBAf8wFgYDVR0RBA8wDYILc2VydmVyLnRlc3QwCgYIKoZI\n"
-    "zj0EAwIDSQAwRgIhAPEeHcTES39gHsQkMFTm0KXPP4ZxKiORKtbtoQC98ILZAiEA\n"
-    "owHlogCMYy7CEAP6OBj9mK8n+nT8xl2KME8j+6VkpCs=\n"
-    "-----END CERTIFICATE-----\n";
-static const char key[] =
-    "-----BEGIN PRIVATE KEY-----\n"
-    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgrW6oJeupE6WkoORE\n"
-    "/5BvY8qeh7b/3LEvx/K0yrCPT26hRANCAARcupP1xaFrum3nYUv2pJmXnAyuvprb\n"
-    "iqCntE8vRE2YZB7UpUnZDvqZQ8EZTEsWXciIJKQvJWSjz+fQVSG0sGFe\n"
-    "-----END PRIVATE KEY-----\n";
-
 static struct tls_text text_of(const char *text)
 {
     return (struct tls_text){text, strlen(text)};
@@ -77,9 +57,9 @@ static struct tls_context *context_new(enum tls_role role, bool is_curious)
     struct error error;
 
     tls_config_init(&config, role);
-    config.certificate = text_of(certificate);
-    config.key = text_of(key);
-    config.ca = text_of(certificate);
+    config.certificate = text_of(fuzz_certificate);
+    config.key = text_of(fuzz_key);
+    config.ca = text_of(fuzz_certificate);
     config.verify = is_curious ? TLS_VERIFY_REQUEST : TLS_VERIFY_REQUIRED;
     struct tls_context *context = tls_context_new(&config, &error);
 

@@ -145,6 +145,35 @@ static void test_shutdown_behind_waiting_writes(void)
     CU_ASSERT_EQUAL(recv(rig.peer, &byte, 1, MSG_DONTWAIT), 0);
 }
 
+/* A flush that was asked for before the shutdown takes with it what was held back before
+ * it, else there would be a gap. */
+static void test_shutdown_behind_waiting_flushes(void)
+{
+    static char bytes[65536];
+    struct scribe waiting, held, flushing, more, finish, late;
+    size_t accepted = rig_fill(&waiting, bytes, sizeof bytes);
+    char byte;
+
+    rig_start_write(&held, "held ", 5, false);
+    rig_start_write(&flushing, "sent", 4, true);
+    rig_start_write(&more, ", too", 5, false);
+    rig_start_finish(&finish);
+    stream_shutdown(rig.sock, OP_OUTPUT);
+    rig_start_finish(&late);
+    size_t heard = 0;
+    while (!rig.sock->as.stream->is_output_shut) {
+        heard += rig_hear_all();
+        rig_run();
+    }
+    CU_ASSERT_EQUAL(held.n_done + flushing.n_done + more.n_done, 3);
+    CU_ASSERT_EQUAL(flushing.error, ERROR_NONE);
+    CU_ASSERT_EQUAL(finish.n_done + late.n_done, 2);
+    CU_ASSERT_EQUAL(finish.error, ERROR_NONE);
+    CU_ASSERT_EQUAL(heard + rig_hear_all(),
+                    accepted + sizeof bytes + strlen("held sent, too"));
+    CU_ASSERT_EQUAL(recv(rig.peer, &byte, 1, MSG_DONTWAIT), 0);
+}
+
 static void test_broken_pipe(void)
 {
     rig_close_peer();
@@ -254,6 +283,7 @@ static const struct unit_test tests[] = {
     {"a write larger than the buffer", test_large_write},
     {"shutdown of the output, then of both", test_shutdown_output},
     {"shutdown lets waiting writes out first", test_shutdown_behind_waiting_writes},
+    {"shutdown lets out what they flush", test_shutdown_behind_waiting_flushes},
     {"shutdown lets a large one out first", test_shutdown_behind_a_large_write},
     {"a peer that is gone is a broken pipe", test_broken_pipe},
     {"a reset while output waits", test_reset_while_output_waits},

@@ -101,27 +101,27 @@ static void pair_for_truncation(void)
     end_start(&ends_server, &server_spec);
 }
 
-/* The end of file without a word, between two records and inside one. */
+/* The end of file without a word, between two records and inside one: in its header, in
+ * its body, and where as many bytes are missing as a header has. */
 static void test_truncation(void)
 {
-    for (unsigned i = 0; i < 4; i++) {
-        bool is_inside = i % 2 == 1;
-        truncation_allowed = i >= 2;
+    static const size_t parts[] = {0, 3, 100, 1000 + 5 + 1 + 16 - 5};
+
+    for (unsigned i = 0; i < 8; i++) {
+        truncation_allowed = i >= 4;
         pair_for_truncation();
         ends_run(ends_are_established);
         ends_fill(&ends_client.out, 1000, 1);
         ends_wanted_server = 1000;
         ends_wanted_client = 0;
         ends_run(ends_all_has_come);
-        if (is_inside) {
-            ends_lanes[0].budget = ends_lanes[0].n_carried + 100;
-            ends_fill(&ends_client.out, 1000, 3);
-            ends_idle();
-        }
+        ends_lanes[0].budget = ends_lanes[0].n_carried + parts[i % 4];
+        ends_fill(&ends_client.out, 1000, 3);
+        ends_idle();
         ends_cut(0);
         ends_run(ends_server_over);
         CU_ASSERT(ends_is_filled(&ends_server.in, 1000, 1));
-        CU_ASSERT_EQUAL(ends_server.input_end, truncation_allowed && !is_inside
+        CU_ASSERT_EQUAL(ends_server.input_end, truncation_allowed && parts[i % 4] == 0
                                                    ? TRANSPORT_END
                                                    : TRANSPORT_TRUNCATED);
         /* The output is not touched by it. */

@@ -125,13 +125,15 @@ static enum transport_result send_some(struct sock *sock, const void *bytes, siz
 }
 
 static enum op_result advance_write(struct op *op, struct error *error);
+static enum op_result advance_finish(struct op *op, struct error *error);
 static enum op_result advance_turn(struct op *op, struct error *error);
 
-/* Does a write wait that was asked before the shutdown? */
+/* Does a write wait that was asked before the shutdown, or a flush? */
 static bool has_other_writes(const struct sock *sock, const struct op *current)
 {
     for (const struct op *op = sock->ops[OP_OUTPUT].first; op != NULL; op = op->next) {
-        bool is_write = op->advance == advance_write || op->advance == advance_turn;
+        bool is_write = op->advance == advance_write || op->advance == advance_finish ||
+                        op->advance == advance_turn;
         if (op != current && is_write && !((const struct write_op *)op)->is_refused) {
             return true;
         }
@@ -150,6 +152,7 @@ static void send_end(struct sock *sock, const struct op *current)
         has_other_writes(sock, current)) {
         return;
     }
+    buffer_fini(&stream->held); /* of writes that waited, with no flush behind them */
     if (!is_broken(stream)) {
         enum transport_result result = stream->transport->shutdown_output(sock, &fault);
         if (result == TRANSPORT_AGAIN) {
@@ -231,9 +234,7 @@ static void accept_bytes(struct sock *sock, const struct write_op *write)
     size_t n_sent = 0;
 
     if (!write->is_flush && write->size <= output_limit) {
-        if (!stream->is_output_ending) { /* else it is what shutdown drops */
-            buffer_add(&stream->held, write->bytes, write->size);
-        }
+        buffer_add(&stream->held, write->bytes, write->size);
         return;
     }
     if (stream->held.size > 0) {
@@ -281,7 +282,9 @@ static enum op_result advance_finish(struct op *op, struct error *error)
     struct sock *sock = op->sock;
     struct stream *stream = sock->as.stream;
 
-    stream_flush(stream);
+    if (!((const struct write_op *)op)->is_refused) { /* else what shutdown drops */
+        stream_flush(stream);
+    }
     stream_pump(sock, op);
     if (is_broken(stream)) {
         return fail(sock, error);

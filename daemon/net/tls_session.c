@@ -137,6 +137,12 @@ static void deadline_is_over(void *arg)
 
 /* ---- What a call of OpenSSL means ---- */
 
+/* The wire can't tell the rest of a body that is as long as a header from a header. */
+static bool is_inside_record(const struct tls_session *session)
+{
+    return session->wire.is_cut || strcmp(SSL_rstate_string(session->ssl), "RB") == 0;
+}
+
 /* The kernel has told the end of file. */
 static enum transport_result judge_end(struct tls_session *session)
 {
@@ -145,8 +151,8 @@ static enum transport_result judge_end(struct tls_session *session)
                                 "the peer closed the connection during the handshake",
                                 "unexpected eof while reading");
     }
-    return session->allows_truncation && !session->wire.is_cut ? TRANSPORT_END
-                                                               : TRANSPORT_TRUNCATED;
+    return session->allows_truncation && !is_inside_record(session) ? TRANSPORT_END
+                                                                    : TRANSPORT_TRUNCATED;
 }
 
 static enum transport_result judge_wait(struct tls_session *session)
