@@ -82,6 +82,8 @@ static void test_failures(void)
                            "silent.test", "timeout", 1);
     nameserver_await(name_rig.server, "silent.test", 1);
     (void)wire_error(name_rig.wire, id, "timeout");
+    rule = nameserver_add(name_rig.server, "1.2.0.192.in-addr.arpa", 0);
+    nameserver_trick(rule, TRICK_SILENT);
     (void)wire_refused(name_rig.wire, "timeout", "ipaddr-to-hostname", "{s:s, s:i}",
                        "address", "192.0.2.1", "timeout", 0);
     /* With both in the mode the second half of the time is for the file and the C
