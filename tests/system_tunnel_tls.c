@@ -417,6 +417,15 @@ static void test_contexts(void)
     wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
                  "{s:{}, s:{s:s, s:i}, s:I}", "listen", "connect", "remote-host", "a",
                  "remote-port", 1, "server-context", client);
+    /* Nothing says for whom the certificate of a socket file must be. */
+    int64_t nameless =
+        wire_int(wire_call(tunnel_rig.wire, "make-ssl-client-context", NULL), "context");
+    json_t *error =
+        wire_refused(tunnel_rig.wire, "invalid-params", "make-tunnel",
+                     "{s:{}, s:{s:s, s:s}, s:I}", "listen", "connect", "address-family",
+                     "file", "remote-filename", "/tmp/none", "client-context", nameless);
+    CU_ASSERT_STRING_EQUAL(wire_text(json_object_get(error, "data"), "parameter"),
+                           "client-context");
     wire_refused(tunnel_rig.wire, "no-such-context", "make-tunnel",
                  "{s:{}, s:{s:s, s:i}, s:s}", "listen", "connect", "remote-host", "a",
                  "remote-port", 1, "server-context", "nobody");

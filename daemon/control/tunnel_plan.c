@@ -204,6 +204,29 @@ bool tunnel_plan_find_names(struct tunnel_plan *plan, struct error *error)
 
 /* ---- TLS ---- */
 
+static bool has_file_target(const struct tunnel_plan *plan)
+{
+    for (unsigned i = 0; i < plan->n_targets; i++) {
+        if (plan->targets[i].path != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What can't ever work is refused now, not when the first connection comes. */
+static bool fits_targets(const struct tunnel_plan *plan,
+                         const struct tls_context *context, struct error *error)
+{
+    if (tls_context_role(context) != TLS_CLIENT) {
+        return error_set_parameter(error, "client-context", "a context for clients");
+    }
+    return !tls_context_needs_name(context) || !has_file_target(plan) ||
+           error_set_parameter(error, "client-context",
+                               "a context with a server-name, or one that does not "
+                               "verify: a socket file has no name");
+}
+
 /* The contexts, and what is asked of the certificates of those who come. */
 static bool read_tls(struct tunnel_plan *plan, const struct params *params,
                      const struct caller *caller, struct error *error)
@@ -224,10 +247,10 @@ static bool read_tls(struct tunnel_plan *plan, const struct params *params,
             return error_set_blame(error, "client-context");
         }
         struct tls_context *context = tls_published_get(plan->client);
-        bool is_clients = tls_context_role(context) == TLS_CLIENT;
+        bool is_fit = fits_targets(plan, context, error);
         tls_context_unref(context);
-        if (!is_clients) {
-            return error_set_parameter(error, "client-context", "a context for clients");
+        if (!is_fit) {
+            return false;
         }
     }
     plan->allows_truncation = params_bool(params, PARAM_MAKE_TUNNEL_ALLOW_TRUNCATION);

@@ -431,6 +431,13 @@ enum tls_role tls_context_role(const struct tls_context *context)
     return context->role;
 }
 
+bool tls_context_needs_name(const struct tls_context *context)
+{
+    return context->role == TLS_CLIENT && context->server_name == NULL &&
+           (context->verify == TLS_VERIFY_OPTIONAL ||
+            context->verify == TLS_VERIFY_REQUIRED);
+}
+
 void tls_context_describe(struct tls_context *context, struct tls_context_facts *facts)
 {
     *facts = (struct tls_context_facts){

@@ -94,6 +94,9 @@ void tls_context_unref(struct tls_context *context); /* NULL is fine */
 void tls_context_retire(struct tls_context *context);
 
 enum tls_role tls_context_role(const struct tls_context *context);
+/* Does it verify the server's certificate, but not know for which name? Then the place
+ * that is connected to must have one. */
+bool tls_context_needs_name(const struct tls_context *context);
 
 /* For those who describe it. */
 struct tls_context_facts {
