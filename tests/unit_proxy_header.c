@@ -315,7 +315,7 @@ static void test_tls_added(void)
     size_t size = proxy_header_add_tls(bytes, proxy_header_write(&header, bytes), &tls);
     CU_ASSERT_EQUAL_FATAL(size, n + sizeof expected - 1);
     CU_ASSERT_EQUAL(memcmp(bytes, plain, 14), 0);
-    CU_ASSERT_EQUAL(bytes[14] << 8 | bytes[15], size - PROXY_V2_START);
+    CU_ASSERT_EQUAL((size_t)(bytes[14] << 8 | bytes[15]), size - PROXY_V2_START);
     CU_ASSERT_EQUAL(memcmp(bytes + 16, plain + 16, n - 16), 0);
     CU_ASSERT_EQUAL(memcmp(bytes + n, expected, sizeof expected - 1), 0);
     CU_ASSERT_FALSE(check_good(bytes, size, PROXY_V2).is_unknown);
