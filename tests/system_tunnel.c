@@ -399,7 +399,7 @@ static void test_blocked(void)
     CU_ASSERT_TRUE(n_read > 0 && n_read <= n_sent);
     rig_await_value(tunnel.handle, "connections", 0);
     CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "cut"), 1);
-    CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "bytes-in"), n_read);
+    CU_ASSERT_EQUAL(wire_int(rig_listed(tunnel.handle), "bytes-in"), (int64_t)n_read);
     rig_await_sockets(1);
 }
 
