@@ -38,9 +38,9 @@ struct loop {
     struct event mail; /* the mailbox's eventfd */
     struct later
         later; /* head of the ring of deferred calls: `link` is the last one's `next` */
-    uint64_t now_ms;   /* 0: not read in this round */
-    double look_until; /* without sleeping; seconds of the monotonic clock */
-    bool had_event;    /* since that was set */
+    uint64_t now_ms;     /* 0: not read in this round */
+    uint64_t look_until; /* without sleeping; monotonic nanoseconds */
+    bool had_event;      /* since that was set */
     void *data;
     bool is_running, is_stopping;
     struct handle_table handles; /* of workers only */
@@ -52,7 +52,7 @@ static _Thread_local struct loop *self;
 /* Constant while threads run. */
 static struct loop *main_loop, *resolver_loop, *worker_loops[HANDLE_MAX_WORKERS];
 static unsigned n_worker_loops;
-static double busy_poll; /* seconds */
+static uint64_t busy_poll; /* nanoseconds */
 
 static void libevent_log(int severity, const char *message)
 {
@@ -189,24 +189,24 @@ void loop_enter(struct loop *loop)
     self = loop;
 }
 
-void loop_set_busy_poll(double seconds) { busy_poll = seconds; }
+void loop_set_busy_poll(double seconds) { busy_poll = (uint64_t)(seconds * 1e9); }
 
-static double monotonic_seconds(void)
+static uint64_t monotonic_ns(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 /* Is it better to look for the next event than to sleep? At least one look follows each
  * event, however late it comes. */
 static bool is_awake(struct loop *loop)
 {
-    if (busy_poll <= 0 || loop->number < 0) {
+    if (busy_poll == 0 || loop->number < 0) {
         return false;
     }
-    double now = monotonic_seconds();
+    uint64_t now = monotonic_ns();
 
     if (loop->had_event) {
         loop->had_event = false;
@@ -271,10 +271,8 @@ uint64_t loop_now_ms(struct loop *loop)
     if (loop->now_ms != 0) {
         return loop->now_ms;
     }
-    struct timespec now;
+    uint64_t now_ms = monotonic_ns() / 1000000;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     /* Outside of a round nothing would ever make the number new again. */
     if (loop->is_running) {
         loop->now_ms = now_ms;
