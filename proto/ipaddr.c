@@ -136,20 +136,30 @@ bool ipaddr_parse(struct value_ip *ip, const char *text, size_t size)
                                    : parse_ipv4(ip, text, size);
 }
 
+/* Digits and nothing else, up to `most`. */
+static bool parse_decimal(unsigned *number, const char *text, size_t size, unsigned most)
+{
+    *number = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        *number = *number * 10 + (unsigned)(text[i] - '0');
+        if (*number > most)
+            return false;
+    }
+    return size > 0;
+}
+
 /* ":53", 1 to 65535. */
 static bool parse_port(int *port, const char *text, size_t size)
 {
-    int number = 0;
+    unsigned number;
 
-    if (size < 2 || size > 6 || text[0] != ':')
+    if (size < 2 || size > 6 || text[0] != ':' ||
+        !parse_decimal(&number, text + 1, size - 1, UINT16_MAX))
         return false;
-    for (size_t i = 1; i < size; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        number = number * 10 + (text[i] - '0');
-    }
-    *port = number;
-    return number > 0 && number <= UINT16_MAX;
+    *port = (int)number;
+    return number > 0;
 }
 
 bool ipaddr_parse_endpoint(struct value_ip *ip, int *port, const char *text, size_t size)
@@ -265,18 +275,6 @@ bool ipaddr_equal(const struct value_ip *a, const struct value_ip *b, bool compa
 
 /* ---- Networks ---- */
 
-/* Up to three digits, up to `most`. */
-static bool parse_bits(unsigned *n_bits, const char *text, size_t size, unsigned most)
-{
-    *n_bits = 0;
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        *n_bits = *n_bits * 10 + (unsigned)(text[i] - '0');
-    }
-    return size > 0 && size <= 3 && *n_bits <= most;
-}
-
 /* Are the bits behind the first `n_bits` of these bytes 0? */
 static bool ends_in_zeros(const uint8_t *bytes, size_t size, unsigned n_bits)
 {
@@ -298,7 +296,8 @@ bool ipaddr_parse_network(struct ipaddr_network *network, const char *text, size
         return false;
     unsigned all = ip.is_ipv6 ? 128 : 32, n_bits = all;
 
-    if (slash && !parse_bits(&n_bits, slash + 1, size - length - 1, all))
+    if (slash &&
+        (size - length > 4 || !parse_decimal(&n_bits, slash + 1, size - length - 1, all)))
         return false;
     if (!ends_in_zeros(ip.bytes, all / 8, n_bits))
         return false;
