@@ -124,13 +124,9 @@ enum { SOCKET_MODE = 0660 };
 
 static bool read_mode(mode_t *mode, const char *text, struct error *error)
 {
-    size_t size = strlen(text);
-
-    if (size > 4 || strspn(text, "01234567") != size || strtoul(text, NULL, 8) > 0777) {
-        return error_set_parameter(error, "listen-mode", "an octal number from 0 to 777");
-    }
-    *mode = (mode_t)strtoul(text, NULL, 8);
-    return true;
+    *mode = (mode_t)strtoul(text, NULL, 8); /* of at most four digits */
+    return (strspn(text, "01234567") == strlen(text) && *mode <= 0777) ||
+           error_set_parameter(error, "listen-mode", "an octal number from 0 to 777");
 }
 
 /* Owner and group: the daemon has rights that its callers have not; where it isn't root
