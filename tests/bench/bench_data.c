@@ -60,14 +60,10 @@ struct runner {
     {                                                                                    \
         .near_is_tls = true, .far_is_file = true, .reference = DATA_SINK                 \
     }
-#define ANSWER(which)                                                                    \
+#define ANSWER(which, awake)                                                             \
     {                                                                                    \
-        .near_is_tls = true, .far_is_file = true, .reference = DATA_ECHO, .key = which   \
-    }
-#define ANSWER_AWAKE                                                                     \
-    {                                                                                    \
-        .near_is_tls = true, .far_is_file = true, .reference = DATA_ECHO,                \
-        .is_awake = true                                                                 \
+        .near_is_tls = true, .far_is_file = true, .reference = DATA_ECHO, .key = which,  \
+        .is_awake = awake                                                                \
     }
 
 static const struct scenario scenarios[] = {
@@ -107,7 +103,7 @@ static const struct scenario scenarios[] = {
      .limit_haproxy = 1.0},
     {.name = "ping over TLS, p50, 1 connection",
      .unit = "us",
-     .shape = ANSWER(DATA_ECDSA),
+     .shape = ANSWER(DATA_ECDSA, false),
      .load = LOAD_PING,
      .n_connections = 1,
      .is_latency = true,
@@ -116,7 +112,7 @@ static const struct scenario scenarios[] = {
      .limit_peers = 1.0},
     {.name = "ping over TLS, p50, 1 connection, busy-poll",
      .unit = "us",
-     .shape = ANSWER_AWAKE,
+     .shape = ANSWER(DATA_ECDSA, true),
      .load = LOAD_PING,
      .n_connections = 1,
      .is_latency = true,
@@ -125,33 +121,33 @@ static const struct scenario scenarios[] = {
      .limit_peers = 1.0},
     {.name = "ping over TLS, CPU, 64 connections",
      .unit = "us",
-     .shape = ANSWER(DATA_ECDSA),
+     .shape = ANSWER(DATA_ECDSA, false),
      .load = LOAD_PING,
      .n_connections = N_MANY,
      .scale = 1e6,
      .limit_inproc = 1.25},
     {.name = "full handshake, ECDSA",
      .unit = "ms",
-     .shape = ANSWER(DATA_ECDSA),
+     .shape = ANSWER(DATA_ECDSA, false),
      .load = LOAD_SHAKE,
      .scale = 1e3,
      .limit_inproc = 1.0,
      .limit_peers = 1.0},
     {.name = "resumed handshake, ECDSA",
      .unit = "ms",
-     .shape = ANSWER(DATA_ECDSA),
+     .shape = ANSWER(DATA_ECDSA, false),
      .load = LOAD_RESUME,
      .scale = 1e3,
      .limit_inproc = 1.0},
     {.name = "full handshake, RSA",
      .unit = "ms",
-     .shape = ANSWER(DATA_RSA),
+     .shape = ANSWER(DATA_RSA, false),
      .load = LOAD_SHAKE,
      .scale = 1e3,
      .limit_inproc = 1.0},
     {.name = "resumed handshake, RSA",
      .unit = "ms",
-     .shape = ANSWER(DATA_RSA),
+     .shape = ANSWER(DATA_RSA, false),
      .load = LOAD_RESUME,
      .scale = 1e3,
      .limit_inproc = 1.0},
@@ -327,7 +323,7 @@ static void bench_json(void)
 
 static void bench_idle(void)
 {
-    static const struct data_shape shape = ANSWER(DATA_ECDSA);
+    static const struct data_shape shape = ANSWER(DATA_ECDSA, false);
 
     printf("idle TLS connections\n");
     for (enum data_who who = 0; who < DATA_N_WHO; who++) {
