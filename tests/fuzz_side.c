@@ -14,35 +14,14 @@
 #include "daemon/base/check.h"
 #include "daemon/base/loop.h"
 #include "daemon/net/sock.h"
+#include "tests/fuzz_rig.h"
 #include "tests/honest.h"
 
 enum { NARROW_BUFFER = 4 * 1024 };
 
 struct fuzz_side run;
 
-struct rounds {
-    struct later later;
-    unsigned n_left;
-};
-
-static void one_round(void *arg)
-{
-    struct rounds *rounds = arg;
-
-    if (rounds->n_left-- == 0) {
-        loop_stop(run.loop);
-    } else {
-        later_ask(&rounds->later, run.loop, one_round, rounds);
-    }
-}
-
-void side_turn(unsigned n_rounds)
-{
-    struct rounds rounds = {.n_left = n_rounds};
-
-    later_ask(&rounds.later, run.loop, one_round, &rounds);
-    loop_run(run.loop);
-}
+void side_turn(unsigned n_rounds) { fuzz_rig_run(run.loop, n_rounds); }
 
 /* ---- Our side ---- */
 

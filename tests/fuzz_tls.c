@@ -21,7 +21,7 @@
 #include "daemon/net/tls_context.h"
 #include "daemon/net/tls_session.h"
 #include "daemon/net/tls_wait.h"
-#include "tests/fuzz_certificate.h"
+#include "tests/fuzz_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,11 +45,6 @@ static struct {
     unsigned n_reads, n_writes, n_waits;
 } ops;
 
-static struct tls_text text_of(const char *text)
-{
-    return (struct tls_text){text, strlen(text)};
-}
-
 /* Either side has the certificate, trusts it, and asks the other one for it. */
 static struct tls_context *context_new(enum tls_role role, bool is_curious)
 {
@@ -57,9 +52,7 @@ static struct tls_context *context_new(enum tls_role role, bool is_curious)
     struct error error;
 
     tls_config_init(&config, role);
-    config.certificate = text_of(fuzz_certificate);
-    config.key = text_of(fuzz_key);
-    config.ca = text_of(fuzz_certificate);
+    fuzz_rig_identify(&config);
     config.verify = is_curious ? TLS_VERIFY_REQUEST : TLS_VERIFY_REQUIRED;
     struct tls_context *context = tls_context_new(&config, &error);
 
@@ -125,32 +118,6 @@ static void start_write(struct sock *sock)
     stream_write(sock, &ops.write, -1);
 }
 
-/* ---- The loop ---- */
-
-struct rounds {
-    struct later later;
-    unsigned n_left;
-};
-
-static void one_round(void *arg)
-{
-    struct rounds *rounds = arg;
-
-    if (rounds->n_left-- == 0) {
-        loop_stop(loop);
-    } else {
-        later_ask(&rounds->later, loop, one_round, rounds);
-    }
-}
-
-static void run(unsigned n_rounds)
-{
-    struct rounds rounds = {.n_left = n_rounds};
-
-    later_ask(&rounds.later, loop, one_round, &rounds);
-    loop_run(loop);
-}
-
 /* ---- The peer ---- */
 
 /* What we say is of no interest, but has to go. */
@@ -172,7 +139,7 @@ static void say(int peer, const uint8_t *data, size_t size, size_t piece)
         }
         data += sent;
         size -= (size_t)sent;
-        run(1);
+        fuzz_rig_run(loop, 1);
         hear(peer);
     }
 }
@@ -238,14 +205,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((flags & GOES) != 0) {
         (void)shutdown(fds[1], SHUT_WR);
     }
-    run(2);
+    fuzz_rig_run(loop, 2);
     (void)stream_input_ready(sock);
     (void)stream_output_ready(sock);
     sock_close(sock, (flags & SHUTS) == 0);
-    run(1);
+    fuzz_rig_run(loop, 1);
     sock_close_all(loop, true);
     (void)close(fds[1]);
-    run(1);
+    fuzz_rig_run(loop, 1);
     if (ops.n_reads != 1 || ops.n_writes != 1 || ops.n_waits != 1 ||
         !sock_none_left(loop)) {
         abort();

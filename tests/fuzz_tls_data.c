@@ -27,7 +27,7 @@
 #include "daemon/net/tls_parts.h"
 #include "daemon/net/tls_session.h"
 #include "daemon/net/tls_wait.h"
-#include "tests/fuzz_certificate.h"
+#include "tests/fuzz_rig.h"
 #include "tests/fuzz_side.h"
 #include "tests/honest.h"
 #include "tests/ssl_memory.h"
@@ -68,20 +68,13 @@ struct tape {
 
 /* ---- Set-up ---- */
 
-static struct tls_text text_of(const char *text)
-{
-    return (struct tls_text){text, strlen(text)};
-}
-
 static struct tls_context *context_new(enum tls_role role, bool has_few)
 {
     struct tls_config config;
     struct error error;
 
     tls_config_init(&config, role);
-    config.certificate = text_of(fuzz_certificate);
-    config.key = text_of(fuzz_key);
-    config.ca = text_of(fuzz_certificate); /* else it is all that the system trusts */
+    fuzz_rig_identify(&config);
     config.verify = TLS_VERIFY_NONE;
     config.n_records = has_few ? 3 : 0;
     struct tls_context *context = tls_context_new(&config, &error);
